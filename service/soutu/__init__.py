@@ -1,0 +1,1 @@
+"""Soutu (搜图): an image-retrieval service. Images in, matching images out."""

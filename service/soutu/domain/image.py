@@ -1,0 +1,121 @@
+"""Images: records of a collection, and the contents and originals behind them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from soutu.domain.errors import Reason, SoutuError, invalid_field
+
+AttributeValue = str | int | float | bool | datetime | tuple[str, ...]
+
+_IMAGE_ID = re.compile(r"[a-z0-9._-]{1,128}")
+
+
+def checked_image_id(text: str, name: str = "image_id") -> str:
+    """`text` if it is an image id ([a-z0-9._-]{1,128}), else FIELD_INVALID naming the field `name`."""
+    if not _IMAGE_ID.fullmatch(text) or text in (".", ".."):
+        raise invalid_field(name, "must be 1 to 128 characters of a-z, 0-9, '.', '_' and '-'")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box in relative coordinates of the upright image: 0 <= left < right <= 1, likewise top and bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise SoutuError(
+                Reason.REGION_INVALID, "A region needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Exif:
+    """What the camera wrote into the file, as far as it is readable. `captured_at` is UTC when a zone is
+    given in the file, else taken as if it were UTC."""
+
+    camera: str = ""
+    lens: str = ""
+    captured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Image bytes, known by their hash and shared by every image that has the same bytes.
+
+    `width` and `height` are of the upright image, in pixels; `media_type` is such as "image/jpeg".
+    """
+
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    media_type: str
+    exif: Exif = Exif()
+
+
+class Keeping(StrEnum):
+    """Who keeps an image's original bytes."""
+
+    STORED = "stored"  # in our object store, under the content's hash
+    REFERENCED = "referenced"  # in the user's own file, which we never alter or delete
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """Where an image's bytes are. `path`, `mtime_ns` are set for referenced originals only."""
+
+    keeping: Keeping
+    path: str = ""
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The build source that an image came from: (source, relative path) is unique in a collection."""
+
+    source: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a user says of an image."""
+
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    source_uri: str = ""
+    category: str = ""
+    rating: int = 0
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One record. `id` is its name to clients; `uid` is ours and never used again.
+
+    `revision` is the collection's revision at which the record last changed; its etag.
+    """
+
+    uid: int
+    collection_uid: int
+    id: str
+    revision: int
+    content: Content
+    original: Original
+    metadata: Metadata
+    create_time: datetime
+    update_time: datetime
+    origin: Origin | None = None
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change of the record."""
+        return f"{self.uid}-{self.revision}"

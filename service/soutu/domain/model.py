@@ -1,0 +1,77 @@
+"""Model cards: what a served model is, and how pictures must be fitted to it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """What a model turns its input into."""
+
+    EMBED_IMAGE = "embed-image"
+    EMBED_TEXT = "embed-text"
+    LOCAL_FEATURES = "local-features"
+    MATCH_FEATURES = "match-features"
+
+
+class Interpolation(StrEnum):
+    """The resampling kernel that a model was trained with."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+class Fit(StrEnum):
+    """How an image of any shape becomes the model's rectangle."""
+
+    CROP = "crop"  # short side to size / crop_fraction, then the central square
+    STRETCH = "stretch"  # both sides to size, aspect ratio lost
+    PAD = "pad"  # long side to size, the rest filled with the mean colour
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The picture a model takes: uint8 RGB of shape (height, width, 3)."""
+
+    width: int
+    height: int
+    fit: Fit = Fit.CROP
+    crop_fraction: float = 1.0
+    interpolation: Interpolation = Interpolation.BILINEAR
+
+    @property
+    def key(self) -> str:
+        """Names the fit in cache keys: two models with equal keys can share fitted pixels."""
+        return f"{self.width}x{self.height}-{self.fit}-{self.crop_fraction:g}-{self.interpolation}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelRef:
+    """A model's name and version; written `name@version`."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The facts about one model version; immutable once added.
+
+    `sha256` is of the artefact file, in hexadecimal. `dimension` is the length of the unit vectors it
+    returns. The artefact takes uint8 pixels of shape (n, height, width, 3) under the name "pixels" and
+    returns float32 unit vectors of shape (n, dimension) under the name "embedding".
+    """
+
+    ref: ModelRef
+    task: Task
+    dimension: int
+    input: InputSpec
+    pooling: str
+    licence: str
+    source: str
+    sha256: str
+    artefact: str = "model.onnx"
+    description: str = ""
+    languages: tuple[str, ...] = field(default=())

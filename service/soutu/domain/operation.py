@@ -1,0 +1,66 @@
+"""Long-running operations: work that outlives a call and a process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class OperationKind(StrEnum):
+    """The kinds of long work."""
+
+    BUILD = "build"
+    SYNC = "sync"
+    GENERATION = "generation"
+    EXPORT = "export"
+    IMPORT = "import"
+    BACKUP = "backup"
+
+
+class OperationState(StrEnum):
+    """PENDING and RUNNING are unfinished; the others are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self not in (OperationState.PENDING, OperationState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an operation is, in items. `total` is 0 while it is not known."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation as the catalogue keeps it. `request` and `result` are JSON-like and belong to its kind.
+
+    `cursor` is where the kind's work resumes; opaque to everybody else.
+    """
+
+    uid: int
+    id: str
+    kind: OperationKind
+    collection_uid: int
+    collection_id: str
+    state: OperationState
+    request: Mapping[str, object]
+    create_time: datetime
+    update_time: datetime
+    progress: Progress = Progress()
+    cursor: str = ""
+    cancel_requested: bool = False
+    error_reason: str = ""
+    error_message: str = ""
+    result: Mapping[str, object] = field(default_factory=dict)
+    start_time: datetime | None = None
+    end_time: datetime | None = None

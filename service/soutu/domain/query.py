@@ -1,0 +1,113 @@
+"""Queries and matches: what is asked of a collection and what is found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from soutu.domain.embedding import Vector
+from soutu.domain.image import Image, Region
+from soutu.domain.model import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBytes:
+    """A picture given in the query itself."""
+
+    data: bytes
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture of the searched collection, by its id."""
+
+    image_id: str
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVector:
+    """An embedding that the caller made, under the collection's model."""
+
+    values: Vector
+
+
+Subject = ImageBytes | StoredImage | GivenVector
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a query. Parts combine as normalise(sum of weight * vector); weights may be negative."""
+
+    subject: Subject
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of one collection, or of one of its generations where `generation_id` is set.
+
+    `score_floor` is the least score of a match, `candidates` the size of the index's candidate list (0: the
+    generation's default), `min_revision` the revision that must be in the index before the search.
+    """
+
+    collection_id: str
+    parts: tuple[Part, ...]
+    page_size: int
+    generation_id: str = ""
+    page_token: str = ""
+    exclude: frozenset[str] = frozenset()
+    include_query_images: bool = False
+    score_floor: float | None = None
+    min_revision: str = ""
+    candidates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What an index keeps of an image: its vector, the row's revision, and the fields it can filter by."""
+
+    uid: int
+    revision: int
+    vector: Vector
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point that an index found: score is the inner product, larger is better."""
+
+    uid: int
+    score: float
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An image found, with its score and the scores of the stages that made it."""
+
+    image: Image
+    score: float
+    stage_scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """A part of the work that was left out or done with less, and why."""
+
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search found and how the answer was made. `stages_s` are seconds by stage name, in order."""
+
+    collection_id: str
+    generation_id: str
+    model: ModelRef
+    revision: str
+    matches: tuple[Match, ...]
+    next_page_token: str = ""
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+    degraded: tuple[Degradation, ...] = ()
+    cached: bool = False

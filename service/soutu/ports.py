@@ -1,0 +1,235 @@
+"""What the stories need of the world, as Protocols. Adapters keep them; bootstrap chooses the adapters.
+
+Every method may raise SoutuError and nothing else that a caller could handle.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soutu.domain.collection import Collection, CollectionDraft, Generation, GenerationState, Head, IndexSpec
+from soutu.domain.embedding import Vector, Vectors
+from soutu.domain.image import Image
+from soutu.domain.model import ModelCard, ModelRef
+from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.query import Candidate, Point
+from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Request, Write
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for durations."""
+        ...
+
+
+class ModelStore(Protocol):
+    """The models that may be served: immutable folders with a card."""
+
+    def list(self) -> Sequence[ModelCard]: ...
+
+    def card(self, name: str) -> ModelCard:
+        """The card of `name@version`, or of the newest version of `name`; else MODEL_NOT_FOUND."""
+        ...
+
+    def artefact(self, ref: ModelRef) -> Path: ...
+
+    def add(self, folder: Path) -> ModelCard:
+        """Takes a copy of a folder with card and artefact; MODEL_INVALID, MODEL_EXISTS."""
+        ...
+
+
+class Embedder(Protocol):
+    """Runs models."""
+
+    async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
+        """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class VectorIndex(Protocol):
+    """Holds the vectors of generations, each under its uid, and finds nearest ones by inner product.
+
+    It can be made again from the catalogue at any time, and says so itself when it has lost something.
+    """
+
+    async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
+        """Makes the generation's index ready, creating it if need be. False says that it is new and empty:
+        it never existed, or what was there could not be used and has been set aside."""
+        ...
+
+    async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
+        """Inserts or overwrites `points` and forgets the uids `gone`; searched by when it returns."""
+        ...
+
+    async def persist(self, generation: int) -> None:
+        """Returns once everything written survives a power cut."""
+        ...
+
+    async def nearest(
+        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
+    ) -> Sequence[Sequence[Candidate]]:
+        """For each row of `vectors` (n, dimension) its `limit` best points, best first (ties: smaller uid
+        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 the default."""
+        ...
+
+    async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
+        """Up to `limit` (uid, revision) with uid > `after`, by uid: for comparing with the catalogue."""
+        ...
+
+    async def count(self, generation: int) -> int: ...
+
+    async def optimize(self, generation: int) -> None:
+        """Builds the structures that make searching fast; searches and writes go on meanwhile."""
+        ...
+
+    async def drop(self, generation: int) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class CollectionCatalog(Protocol):
+    """Collections and generations."""
+
+    async def create_collection(self, draft: CollectionDraft) -> Collection: ...
+
+    async def head(self, collection_id: str, generation_id: str = "") -> Head:
+        """The collection and its active (or the named) generation: COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND."""
+        ...
+
+    async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
+
+    async def delete_collection(self, uid: int) -> None:
+        """Frees the id at once and removes rows, embeddings no longer needed, generations and operations."""
+        ...
+
+    async def generations(self, collection_uid: int | None = None) -> Sequence[Generation]: ...
+
+    async def set_followed(self, generation_uid: int, revision: int) -> None: ...
+
+    async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None: ...
+
+
+class ImageCatalog(Protocol):
+    """Images, contents and embeddings; every write moves the collection's revision, one per changed image."""
+
+    async def commit(
+        self,
+        collection_uid: int,
+        writes: Sequence[Write],
+        *,
+        request: Request | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Commit:
+        """All of it in one transaction; a write that cannot be is an outcome, and the others go on.
+        COLLECTION_NOT_FOUND; REQUEST_ID_REUSED; IMAGE_CHANGED_MEANWHILE when the checkpoint's operation is
+        no longer running (cancelled or taken over)."""
+        ...
+
+    async def image(self, collection_uid: int, image_id: str) -> Image: ...
+
+    async def images(self, collection_uid: int, uids: Sequence[int]) -> Mapping[int, Image]:
+        """The images among `uids` that exist now, in one read: the join of a search."""
+        ...
+
+    async def list_images(self, collection_uid: int, after_id: str, limit: int) -> Sequence[Image]: ...
+
+    async def image_ids(self, collection_uid: int, ids: Sequence[str]) -> Mapping[str, int]:
+        """The uids of those of the ids that exist."""
+        ...
+
+    async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]: ...
+
+    async def store_embeddings(self, model: ModelRef, vectors: Mapping[str, Vector]) -> None: ...
+
+    async def changes(
+        self, collection_uid: int, model: ModelRef, after: int, limit: int
+    ) -> Sequence[Change]:
+        """Up to `limit` changes of rows with revision > `after`, by revision, each row as it is now."""
+        ...
+
+    async def revisions(self, collection_uid: int, after_uid: int, limit: int) -> Sequence[tuple[int, int]]:
+        """(uid, revision) of the images with uid > `after_uid`, by uid."""
+        ...
+
+    async def has_content(self, sha256: str) -> bool: ...
+
+    async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
+        """Marks contents that no image uses; returns those marked before that moment and still unused,
+        having forgotten them, so that the caller may remove their objects."""
+        ...
+
+
+class OperationCatalog(Protocol):
+    """Operations with their leases."""
+
+    async def create_operation(
+        self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
+    ) -> Operation: ...
+
+    async def operation(self, operation_id: str) -> Operation: ...
+
+    async def operations(self, after_uid: int, limit: int) -> Sequence[Operation]: ...
+
+    async def claim_operation(self, owner: str, lease_s: float) -> Operation | None:
+        """The oldest unfinished operation that nobody holds, now held by `owner` and RUNNING."""
+        ...
+
+    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:
+        """Extends the lease and records progress; false when the operation is to stop or is no longer held."""
+        ...
+
+    async def request_cancel(self, uid: int) -> None: ...
+
+    async def finish_operation(
+        self,
+        uid: int,
+        owner: str,
+        state: OperationState,
+        progress: Progress,
+        *,
+        result: Mapping[str, object] | None = None,
+        error_reason: str = "",
+        error_message: str = "",
+    ) -> None: ...
+
+    async def delete_operation(self, uid: int) -> None: ...
+
+    async def failures(self, uid: int, after: int, limit: int) -> Sequence[tuple[int, Failure]]: ...
+
+
+class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, Protocol):
+    """The database that everything else can be made again from."""
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class ObjectStore(Protocol):
+    """Immutable bytes under keys such as "contents/ab/abcd..."; a put is durable when it returns."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Stores the bytes; the same key again is allowed and changes nothing."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """CONTENT_LOST if there is nothing under the key."""
+        ...
+
+    def stream(self, key: str, chunk_bytes: int) -> AsyncIterator[bytes]: ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def delete(self, key: str) -> None: ...
