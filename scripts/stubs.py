@@ -28,7 +28,8 @@ def generate(directory: Path) -> None:
 
 def _protoc(plugins: list[str], protos: list[Path], directory: Path) -> None:
     well_known = importlib.resources.files("grpc_tools") / "_proto"
-    outputs = [f"--{plugin}_out=quiet:{directory}" if "mypy" in plugin else f"--{plugin}_out={directory}" for plugin in plugins]
+    options = {"mypy": "quiet:", "mypy_grpc": "quiet,generate_concrete_servicer_stubs:"}
+    outputs = [f"--{plugin}_out={options.get(plugin, '')}{directory}" for plugin in plugins]
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'protos'}", f"-I{well_known}"]
     subprocess.run([*command, *outputs, *map(str, protos)], check=True)
 

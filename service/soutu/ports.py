@@ -48,6 +48,34 @@ class ModelStore(Protocol):
         ...
 
 
+class Originals(Protocol):
+    """Reads the bytes behind images, wherever they are kept."""
+
+    async def read(self, image: Image) -> bytes:
+        """The very bytes that were indexed: ORIGINAL_GONE, ORIGINAL_CHANGED, CONTENT_LOST otherwise."""
+        ...
+
+
+class Following(Protocol):
+    """What is known of how far the index has followed the catalogue."""
+
+    def check_ready(self, generation: Generation) -> None:
+        """INDEX_UNREADY while the generation's index is being loaded or made again."""
+        ...
+
+    def followed(self, generation: Generation) -> int:
+        """The collection's revision up to which searches of the generation show everything."""
+        ...
+
+    async def reached(self, generation: Generation, revision: int, timeout_s: float) -> bool:
+        """Waits until searches show everything up to `revision`; false when the time was too short."""
+        ...
+
+    def suspect(self, generation: Generation, uids: Sequence[int]) -> None:
+        """Has these points compared with the catalogue again."""
+        ...
+
+
 class Embedder(Protocol):
     """Runs models."""
 
@@ -64,9 +92,14 @@ class VectorIndex(Protocol):
     It can be made again from the catalogue at any time, and says so itself when it has lost something.
     """
 
+    def check(self, spec: IndexSpec) -> None:
+        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for."""
+        ...
+
     async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
-        """Makes the generation's index ready, creating it if need be. False says that it is new and empty:
-        it never existed, or what was there could not be used and has been set aside."""
+        """Makes the generation's index ready, creating it if need be. False says that it is empty: it never
+        held a point, or what was there could not be used and has been set aside. The caller then follows
+        from revision 0, and records that before its first write: from then on the answer is True."""
         ...
 
     async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
@@ -149,25 +182,41 @@ class ImageCatalog(Protocol):
         """The uids of those of the ids that exist."""
         ...
 
+    async def images_by_path(
+        self, collection_uid: int, source: str, paths: Sequence[str]
+    ) -> Mapping[str, Image]:
+        """The images that came from these paths of a source, by path."""
+        ...
+
     async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]: ...
 
     async def store_embeddings(self, model: ModelRef, vectors: Mapping[str, Vector]) -> None: ...
 
-    async def changes(
-        self, collection_uid: int, model: ModelRef, after: int, limit: int
-    ) -> Sequence[Change]:
+    async def changes(self, collection_uid: int, model: ModelRef, after: int, limit: int) -> Sequence[Change]:
         """Up to `limit` changes of rows with revision > `after`, by revision, each row as it is now."""
+        ...
+
+    async def rows(self, collection_uid: int, model: ModelRef, uids: Sequence[int]) -> Sequence[Change]:
+        """These rows as they are now, as changes; those that do not exist as gone (revision 0)."""
         ...
 
     async def revisions(self, collection_uid: int, after_uid: int, limit: int) -> Sequence[tuple[int, int]]:
         """(uid, revision) of the images with uid > `after_uid`, by uid."""
         ...
 
-    async def has_content(self, sha256: str) -> bool: ...
+    async def has_content(self, sha256: str) -> bool:
+        """Whether the content is known; takes a sweep's mark off it, so that the caller may rely on its
+        object for the sweep's grace."""
+        ...
 
     async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
         """Marks contents that no image uses; returns those marked before that moment and still unused,
         having forgotten them, so that the caller may remove their objects."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forgets request ids and tombstones older than `before`, but no tombstone that an index of its
+        collection has still to follow."""
         ...
 
 
@@ -203,6 +252,11 @@ class OperationCatalog(Protocol):
         error_reason: str = "",
         error_message: str = "",
     ) -> None: ...
+
+    async def release_operations(self) -> None:
+        """Takes every lease away, so that what a former process was running can be claimed at once: for a
+        server that starts and knows itself alone."""
+        ...
 
     async def delete_operation(self, uid: int) -> None: ...
 

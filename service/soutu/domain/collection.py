@@ -16,7 +16,8 @@ def checked_collection_id(text: str, name: str = "collection_id") -> str:
     """`text` if it is a collection id, else FIELD_INVALID naming the field `name`."""
     if not _COLLECTION_ID.fullmatch(text):
         raise invalid_field(
-            name, "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-', starting and ending with a-z or 0-9"
+            name,
+            "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-', starting and ending with a-z or 0-9",
         )
     return text
 

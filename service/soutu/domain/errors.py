@@ -43,13 +43,21 @@ class Reason(Enum):
     # The request itself
     REQUEST_MALFORMED = Status.INVALID_ARGUMENT, "The bytes are not a message of the expected type."
     FIELD_INVALID = Status.INVALID_ARGUMENT, "A field is missing or outside its range; `field` names it."
-    PAGE_TOKEN_INVALID = Status.INVALID_ARGUMENT, "The page token is not one of ours, or belongs to another request."
-    PAGE_TOKEN_EXPIRED = Status.FAILED_PRECONDITION, "The generation that the page token pages through is gone."
-    PAGE_LIMIT_REACHED = Status.INVALID_ARGUMENT, "Paging reaches 1,000 matches; narrow the search instead."
+    PAGE_TOKEN_INVALID = (
+        Status.INVALID_ARGUMENT,
+        "The page token is not one of ours, or belongs to another request.",
+    )
+    PAGE_TOKEN_EXPIRED = (
+        Status.FAILED_PRECONDITION,
+        "The generation that the page token pages through is gone.",
+    )
     FILTER_INVALID = Status.INVALID_ARGUMENT, "The filter does not parse or does not fit the schema."
     REQUEST_ID_REUSED = Status.INVALID_ARGUMENT, "The request id was used before with another request."
     REVISION_INVALID = Status.INVALID_ARGUMENT, "The revision is not one of this collection's."
-    FEATURE_UNIMPLEMENTED = Status.UNIMPLEMENTED, "This server does not implement the call or the field named."
+    FEATURE_UNIMPLEMENTED = (
+        Status.UNIMPLEMENTED,
+        "This server does not implement the call or the field named.",
+    )
 
     # The query
     VECTOR_INVALID = Status.INVALID_ARGUMENT, "A vector has the wrong dimension, is zero, or is not finite."
@@ -59,9 +67,15 @@ class Reason(Enum):
 
     # Pictures
     IMAGE_EMPTY = Status.INVALID_ARGUMENT, "The image has no bytes."
-    IMAGE_FORMAT_UNSUPPORTED = Status.INVALID_ARGUMENT, "The bytes are not in an image format that is allowed."
+    IMAGE_FORMAT_UNSUPPORTED = (
+        Status.INVALID_ARGUMENT,
+        "The bytes are not in an image format that is allowed.",
+    )
     IMAGE_UNREADABLE = Status.INVALID_ARGUMENT, "The image is damaged or cut short."
-    IMAGE_TOO_LARGE = Status.INVALID_ARGUMENT, "The image exceeds the limit on bytes, pixels, side, scans or metadata."
+    IMAGE_TOO_LARGE = (
+        Status.INVALID_ARGUMENT,
+        "The image exceeds the limit on bytes, pixels, side, scans or metadata.",
+    )
     IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image took longer than allowed."
     IMAGE_HOSTILE = Status.INVALID_ARGUMENT, "The image brought the decoder down or past its memory limit."
 
@@ -69,14 +83,20 @@ class Reason(Enum):
     COLLECTION_NOT_FOUND = Status.NOT_FOUND, "No collection has this name."
     COLLECTION_EXISTS = Status.ALREADY_EXISTS, "A collection has this name already."
     COLLECTION_BUSY = Status.FAILED_PRECONDITION, "Another long operation is changing the collection."
-    COLLECTION_NOT_EMPTY = Status.FAILED_PRECONDITION, "The collection holds images; say force to delete them too."
+    COLLECTION_NOT_EMPTY = (
+        Status.FAILED_PRECONDITION,
+        "The collection holds images; say force to delete them too.",
+    )
     GENERATION_NOT_FOUND = Status.NOT_FOUND, "The collection has no generation with this name."
     GENERATION_UNREADY = Status.FAILED_PRECONDITION, "The generation is not built yet."
     GENERATION_ACTIVE = Status.FAILED_PRECONDITION, "The generation is the active one; publish another first."
     IMAGE_NOT_FOUND = Status.NOT_FOUND, "The collection has no image with this name."
     IMAGE_EXISTS = Status.ALREADY_EXISTS, "The collection has an image with this name already."
     CONTENT_EXISTS = Status.ALREADY_EXISTS, "The collection holds these very bytes already; `image` names it."
-    IMAGE_CHANGED_MEANWHILE = Status.ABORTED, "The image was deleted or replaced while the call ran; start again."
+    IMAGE_CHANGED_MEANWHILE = (
+        Status.ABORTED,
+        "The image was deleted or replaced while the call ran; start again.",
+    )
     ETAG_MISMATCH = Status.ABORTED, "The resource has changed since this etag was read."
     MODEL_NOT_FOUND = Status.NOT_FOUND, "No model has this name and version."
     MODEL_EXISTS = Status.ALREADY_EXISTS, "A model has this name and version already; models are immutable."
@@ -86,10 +106,20 @@ class Reason(Enum):
     OPERATION_CANCELLED = Status.CANCELLED, "The operation was cancelled on request."
 
     # Originals kept by reference, and sources
-    ORIGINAL_CHANGED = Status.FAILED_PRECONDITION, "The original file is not the one that was indexed; sync its source."
+    ORIGINAL_CHANGED = (
+        Status.FAILED_PRECONDITION,
+        "The original file is not the one that was indexed; sync its source.",
+    )
     ORIGINAL_GONE = Status.FAILED_PRECONDITION, "The original file is no longer there; sync its source."
     SOURCE_NOT_FOUND = Status.INVALID_ARGUMENT, "The source does not exist or is not of a readable kind."
-    SOURCE_NOT_ALLOWED = Status.PERMISSION_DENIED, "The source lies outside the directories the server may read."
+    SOURCE_NOT_ALLOWED = (
+        Status.PERMISSION_DENIED,
+        "The source lies outside the directories the server may read.",
+    )
+    DATA_DIRECTORY_UNUSABLE = (
+        Status.FAILED_PRECONDITION,
+        "The data directory cannot be written, or another server uses it.",
+    )
     DEPLOYMENT_NOT_EMPTY = Status.FAILED_PRECONDITION, "A backup is restored into an empty deployment only."
 
     # Callers
@@ -98,7 +128,10 @@ class Reason(Enum):
 
     # The service's own condition: try again
     QUEUE_FULL = Status.RESOURCE_EXHAUSTED, "Too much work is waiting; retry after the delay given."
-    BACKLOG_FULL = Status.UNAVAILABLE, "The index is too far behind the catalogue to accept writes; retry later."
+    BACKLOG_FULL = (
+        Status.UNAVAILABLE,
+        "The index is too far behind the catalogue to accept writes; retry later.",
+    )
     REVISION_NOT_REACHED = Status.UNAVAILABLE, "The index did not reach min_revision in time; retry."
     INDEX_UNREADY = Status.UNAVAILABLE, "The index is being loaded or rebuilt; retry later."
     INDEX_UNAVAILABLE = Status.UNAVAILABLE, "The vector index cannot be reached or written."

@@ -70,7 +70,8 @@ class Keeping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """Where an image's bytes are. `path`, `mtime_ns` are set for referenced originals only."""
+    """Where an image's bytes are. `path` and `mtime_ns` are of the file they came from, where they came from
+    one; only for a referenced original is that file read again."""
 
     keeping: Keeping
     path: str = ""

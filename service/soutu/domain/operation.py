@@ -33,11 +33,13 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an operation is, in items. `total` is 0 while it is not known."""
+    """How far an operation is, in items. `total` is 0 while it is not known, `rate` (items per second) while
+    the operation does not run."""
 
     total: int = 0
     done: int = 0
     failed: int = 0
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

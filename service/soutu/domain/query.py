@@ -47,7 +47,8 @@ class Query:
     """What is asked of one collection, or of one of its generations where `generation_id` is set.
 
     `score_floor` is the least score of a match, `candidates` the size of the index's candidate list (0: the
-    generation's default), `min_revision` the revision that must be in the index before the search.
+    generation's default), `min_revision` the revision that must be in the index before the search, for which
+    it waits at most `wait_s` seconds.
     """
 
     collection_id: str
@@ -59,6 +60,7 @@ class Query:
     include_query_images: bool = False
     score_floor: float | None = None
     min_revision: str = ""
+    wait_s: float = 0
     candidates: int = 0
 
 

@@ -78,13 +78,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far an operation has come: written in the same transaction as the shard that got it there."""
+    """How far an operation has come: written in the same transaction as the shard that got it there.
+
+    With `owner`, only while that owner holds the operation's lease.
+    """
 
     operation_uid: int
     cursor: str
     done: int
     failed: int
     failures: tuple["Failure", ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,14 @@ class Commit:
     outcomes: tuple[Written | SoutuError, ...]
     revision: int
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a write has done, for clients: the opaque revision, and whether searches show it already."""
+
+    revision: str
+    indexed: bool
 
 
 @dataclass(frozen=True, slots=True)

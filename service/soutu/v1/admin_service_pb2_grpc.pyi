@@ -163,7 +163,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Errors: none of its own; a part that is down is told in the answer.
     """
 
-class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
+class AdminServiceServicer:
     """Runs the deployment.
 
     Long work answers with a google.longrunning.Operation, as in
@@ -171,7 +171,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     any call may answer with are listed at SearchService.
     """
 
-    @_abc_1.abstractmethod
     def Backup(
         self,
         request: _admin_service_pb2.BackupRequest,
@@ -185,7 +184,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         OBJECTS_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def Restore(
         self,
         request: _admin_service_pb2.RestoreRequest,
@@ -197,7 +195,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION (DEPLOYMENT_NOT_EMPTY).
         """
 
-    @_abc_1.abstractmethod
     def ExportCollection(
         self,
         request: _admin_service_pb2.ExportCollectionRequest,
@@ -209,7 +206,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of Backup, NOT_FOUND (COLLECTION_NOT_FOUND).
         """
 
-    @_abc_1.abstractmethod
     def ImportCollection(
         self,
         request: _admin_service_pb2.ImportCollectionRequest,
@@ -220,7 +216,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of ExportCollection, INVALID_ARGUMENT (SOURCE_NOT_FOUND).
         """
 
-    @_abc_1.abstractmethod
     def PurgeImages(
         self,
         request: _admin_service_pb2.PurgeImagesRequest,
@@ -234,7 +229,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def RebuildIndex(
         self,
         request: _admin_service_pb2.RebuildIndexRequest,
@@ -247,7 +241,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         GENERATION_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def TuneIndex(
         self,
         request: _admin_service_pb2.TuneIndexRequest,
@@ -259,7 +252,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of RebuildIndex.
         """
 
-    @_abc_1.abstractmethod
     def GetLimits(
         self,
         request: _admin_service_pb2.GetLimitsRequest,
@@ -270,7 +262,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: none of its own.
         """
 
-    @_abc_1.abstractmethod
     def GetStatus(
         self,
         request: _admin_service_pb2.GetStatusRequest,

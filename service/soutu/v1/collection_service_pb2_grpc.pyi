@@ -302,7 +302,7 @@ class CollectionServiceAsyncStub(CollectionServiceStub):
     Errors: those of ListOperationFailures.
     """
 
-class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
+class CollectionServiceServicer:
     """Keeps collections, the generations of their index, and their long work.
 
     Long work answers at once with a google.longrunning.Operation, whose metadata
@@ -312,7 +312,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
     may answer with are listed at SearchService.
     """
 
-    @_abc_1.abstractmethod
     def CreateCollection(
         self,
         request: _collection_service_pb2.CreateCollectionRequest,
@@ -325,7 +324,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         INDEX_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def GetCollection(
         self,
         request: _collection_service_pb2.GetCollectionRequest,
@@ -337,7 +335,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def ListCollections(
         self,
         request: _collection_service_pb2.ListCollectionsRequest,
@@ -349,7 +346,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def UpdateCollection(
         self,
         request: _collection_service_pb2.UpdateCollectionRequest,
@@ -361,7 +357,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         ABORTED (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def DeleteCollection(
         self,
         request: _collection_service_pb2.DeleteCollectionRequest,
@@ -375,7 +370,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def GetCollectionStatistics(
         self,
         request: _collection_service_pb2.GetCollectionStatisticsRequest,
@@ -386,7 +380,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetCollection.
         """
 
-    @_abc_1.abstractmethod
     def BuildCollection(
         self,
         request: _collection_service_pb2.BuildCollectionRequest,
@@ -402,7 +395,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def SyncCollection(
         self,
         request: _collection_service_pb2.SyncCollectionRequest,
@@ -414,7 +406,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of BuildCollection.
         """
 
-    @_abc_1.abstractmethod
     def ListOperationFailures(
         self,
         request: _collection_service_pb2.ListOperationFailuresRequest,
@@ -426,7 +417,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         (OPERATION_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def CreateGeneration(
         self,
         request: _collection_service_pb2.CreateGenerationRequest,
@@ -441,7 +431,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def EstimateGeneration(
         self,
         request: _collection_service_pb2.EstimateGenerationRequest,
@@ -452,7 +441,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of CreateGeneration.
         """
 
-    @_abc_1.abstractmethod
     def GetGeneration(
         self,
         request: _collection_service_pb2.GetGenerationRequest,
@@ -464,7 +452,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         GENERATION_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def ListGenerations(
         self,
         request: _collection_service_pb2.ListGenerationsRequest,
@@ -475,7 +462,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetCollection, and INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
         """
 
-    @_abc_1.abstractmethod
     def PublishGeneration(
         self,
         request: _collection_service_pb2.PublishGenerationRequest,
@@ -487,7 +473,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetGeneration, FAILED_PRECONDITION (GENERATION_UNREADY).
         """
 
-    @_abc_1.abstractmethod
     def RollBackCollection(
         self,
         request: _collection_service_pb2.RollBackCollectionRequest,
@@ -498,7 +483,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetCollection, FAILED_PRECONDITION (GENERATION_UNREADY).
         """
 
-    @_abc_1.abstractmethod
     def DeleteGeneration(
         self,
         request: _collection_service_pb2.DeleteGenerationRequest,
@@ -509,7 +493,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetGeneration, FAILED_PRECONDITION (GENERATION_ACTIVE).
         """
 
-    @_abc_1.abstractmethod
     def FindDuplicates(
         self,
         request: _collection_service_pb2.FindDuplicatesRequest,
@@ -521,7 +504,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of BuildCollection.
         """
 
-    @_abc_1.abstractmethod
     def ListDuplicateGroups(
         self,
         request: _collection_service_pb2.ListDuplicateGroupsRequest,
@@ -532,7 +514,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of ListOperationFailures.
         """
 
-    @_abc_1.abstractmethod
     def ClusterImages(
         self,
         request: _collection_service_pb2.ClusterImagesRequest,
@@ -544,7 +525,6 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of BuildCollection.
         """
 
-    @_abc_1.abstractmethod
     def ListClusters(
         self,
         request: _collection_service_pb2.ListClustersRequest,

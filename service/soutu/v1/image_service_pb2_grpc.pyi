@@ -211,7 +211,7 @@ class ImageServiceAsyncStub(ImageServiceStub):
     (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE, DECODER_UNAVAILABLE).
     """
 
-class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
+class ImageServiceServicer:
     """Keeps the images of collections: writes, reads, downloads.
 
     A write that is answered is durable; `receipt` says whether searches show it
@@ -219,7 +219,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
     may answer with are listed at SearchService.
     """
 
-    @_abc_1.abstractmethod
     def UploadImage(
         self,
         request: _image_service_pb2.UploadImageRequest,
@@ -235,7 +234,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         DECODER_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def StreamUploadImage(
         self,
         request_iterator: _MaybeAsyncIterator[_image_service_pb2.StreamUploadImageRequest],
@@ -248,7 +246,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         advised.
         """
 
-    @_abc_1.abstractmethod
     def BatchUploadImages(
         self,
         request: _image_service_pb2.BatchUploadImagesRequest,
@@ -262,7 +259,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         UNAVAILABLE as UploadImage; the others come as the status of their item.
         """
 
-    @_abc_1.abstractmethod
     def GetImage(
         self,
         request: _image_service_pb2.GetImageRequest,
@@ -274,7 +270,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         COLLECTION_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def ListImages(
         self,
         request: _image_service_pb2.ListImagesRequest,
@@ -287,7 +282,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         (CATALOG_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def CountImages(
         self,
         request: _image_service_pb2.CountImagesRequest,
@@ -298,7 +292,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of ListImages.
         """
 
-    @_abc_1.abstractmethod
     def FacetImages(
         self,
         request: _image_service_pb2.FacetImagesRequest,
@@ -310,7 +303,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         ListImages.
         """
 
-    @_abc_1.abstractmethod
     def UpdateImage(
         self,
         request: _image_service_pb2.UpdateImageRequest,
@@ -323,7 +315,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         UNAVAILABLE as UploadImage.
         """
 
-    @_abc_1.abstractmethod
     def DeleteImage(
         self,
         request: _image_service_pb2.DeleteImageRequest,
@@ -337,7 +328,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         (ETAG_MISMATCH), UNAVAILABLE as UploadImage.
         """
 
-    @_abc_1.abstractmethod
     def BatchDeleteImages(
         self,
         request: _image_service_pb2.BatchDeleteImagesRequest,
@@ -350,7 +340,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         UploadImage; the others come as the status of their item.
         """
 
-    @_abc_1.abstractmethod
     def DownloadImage(
         self,
         request: _image_service_pb2.DownloadImageRequest,

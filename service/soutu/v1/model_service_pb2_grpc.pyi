@@ -90,14 +90,13 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Errors: those of GetModel.
     """
 
-class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
+class ModelServiceServicer:
     """Says which models are served.
 
     Every error carries google.rpc.ErrorInfo; the errors that any call may answer
     with are listed at SearchService.
     """
 
-    @_abc_1.abstractmethod
     def ListModels(
         self,
         request: _model_service_pb2.ListModelsRequest,
@@ -109,7 +108,6 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         (INFERENCE_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def GetModel(
         self,
         request: _model_service_pb2.GetModelRequest,
@@ -120,7 +118,6 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND).
         """
 
-    @_abc_1.abstractmethod
     def LoadModel(
         self,
         request: _model_service_pb2.LoadModelRequest,
@@ -131,7 +128,6 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
         """
 
-    @_abc_1.abstractmethod
     def UnloadModel(
         self,
         request: _model_service_pb2.UnloadModelRequest,

@@ -47,7 +47,7 @@ class SearchServiceStub:
     Limits: 1 to 16 parts, at most 20 MiB of picture bytes in all, 1,000
     matches over all pages. Errors: INVALID_ARGUMENT (FIELD_INVALID,
     IMAGE_*, VECTOR_INVALID, REGION_INVALID, QUERY_ZERO_SUM, FILTER_INVALID,
-    PAGE_TOKEN_INVALID, PAGE_LIMIT_REACHED, REVISION_INVALID), NOT_FOUND
+    PAGE_TOKEN_INVALID, REVISION_INVALID), NOT_FOUND
     (COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND, IMAGE_NOT_FOUND),
     FAILED_PRECONDITION (TEXT_UNSUPPORTED, GENERATION_UNREADY,
     PAGE_TOKEN_EXPIRED, ORIGINAL_CHANGED, ORIGINAL_GONE), UNAVAILABLE
@@ -94,7 +94,7 @@ class SearchServiceAsyncStub(SearchServiceStub):
     Limits: 1 to 16 parts, at most 20 MiB of picture bytes in all, 1,000
     matches over all pages. Errors: INVALID_ARGUMENT (FIELD_INVALID,
     IMAGE_*, VECTOR_INVALID, REGION_INVALID, QUERY_ZERO_SUM, FILTER_INVALID,
-    PAGE_TOKEN_INVALID, PAGE_LIMIT_REACHED, REVISION_INVALID), NOT_FOUND
+    PAGE_TOKEN_INVALID, REVISION_INVALID), NOT_FOUND
     (COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND, IMAGE_NOT_FOUND),
     FAILED_PRECONDITION (TEXT_UNSUPPORTED, GENERATION_UNREADY,
     PAGE_TOKEN_EXPIRED, ORIGINAL_CHANGED, ORIGINAL_GONE), UNAVAILABLE
@@ -122,7 +122,7 @@ class SearchServiceAsyncStub(SearchServiceStub):
     NOT_FOUND (MODEL_NOT_FOUND).
     """
 
-class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
+class SearchServiceServicer:
     """Finds pictures by pictures, by text, by vectors, and by combinations of them.
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
@@ -133,7 +133,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
     """
 
-    @_abc_1.abstractmethod
     def Search(
         self,
         request: _search_pb2.SearchRequest,
@@ -144,7 +143,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         Limits: 1 to 16 parts, at most 20 MiB of picture bytes in all, 1,000
         matches over all pages. Errors: INVALID_ARGUMENT (FIELD_INVALID,
         IMAGE_*, VECTOR_INVALID, REGION_INVALID, QUERY_ZERO_SUM, FILTER_INVALID,
-        PAGE_TOKEN_INVALID, PAGE_LIMIT_REACHED, REVISION_INVALID), NOT_FOUND
+        PAGE_TOKEN_INVALID, REVISION_INVALID), NOT_FOUND
         (COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND, IMAGE_NOT_FOUND),
         FAILED_PRECONDITION (TEXT_UNSUPPORTED, GENERATION_UNREADY,
         PAGE_TOKEN_EXPIRED, ORIGINAL_CHANGED, ORIGINAL_GONE), UNAVAILABLE
@@ -152,7 +151,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         INFERENCE_UNAVAILABLE, DECODER_UNAVAILABLE, REVISION_NOT_REACHED).
         """
 
-    @_abc_1.abstractmethod
     def BatchSearch(
         self,
         request: _search_pb2.BatchSearchRequest,
@@ -166,7 +164,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         those of Search come as the status of their own result.
         """
 
-    @_abc_1.abstractmethod
     def Compare(
         self,
         request: _search_pb2.CompareRequest,
@@ -177,7 +174,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: those of Search for either image.
         """
 
-    @_abc_1.abstractmethod
     def Embed(
         self,
         request: _search_pb2.EmbedRequest,

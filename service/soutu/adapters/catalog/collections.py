@@ -1,0 +1,186 @@
+"""Collections and generations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.rows import collection_of, generation_of
+from soutu.adapters.catalog.tables import collections, generations
+from soutu.domain.collection import (
+    Collection,
+    CollectionDraft,
+    Generation,
+    GenerationState,
+    Head,
+)
+from soutu.domain.errors import Reason, SoutuError
+
+_FIRST_GENERATION = "g1"
+_COLLECTION = [column.label(f"c_{column.name}") for column in collections.c]
+_GENERATION = [column.label(f"g_{column.name}") for column in generations.c]
+
+
+class SqlCollections(CatalogPart):
+    """Keeps the collection part of the Catalog port."""
+
+    async def create_collection(self, draft: CollectionDraft) -> Collection:
+        """The new, empty collection with its first generation "g1", READY; COLLECTION_EXISTS."""
+        now = self._clock.now()
+
+        async def create(connection: AsyncConnection) -> Collection:
+            collection = await _insert_collection(connection, draft, now)
+            generation = await _insert_generation(connection, collection.uid, draft, now)
+            own = collections.c.uid == collection.uid
+            await connection.execute(update(collections).where(own).values(active_generation=generation))
+            return replace(collection, active_generation=generation)
+
+        return await self._database.write(create)
+
+    async def head(self, collection_id: str, generation_id: str = "") -> Head:
+        """The collection with its active or the named generation: COLLECTION_NOT_FOUND,
+        GENERATION_NOT_FOUND."""
+        chosen = or_(
+            generations.c.id == generation_id,
+            and_(literal(generation_id) == "", generations.c.uid == collections.c.active_generation),
+        )
+        statement = (
+            select(*_COLLECTION, *_GENERATION)
+            .select_from(collections)
+            .outerjoin(generations, and_(generations.c.collection_uid == collections.c.uid, chosen))
+            .where(collections.c.id == collection_id)
+        )
+        return _head_of(await self._database.mappings(statement))
+
+    async def collections(self, after_id: str, limit: int) -> Sequence[Collection]:
+        """Up to `limit` collections with id > `after_id`, by id."""
+        statement = (
+            select(collections).where(collections.c.id > after_id).order_by(collections.c.id).limit(limit)
+        )
+        return [collection_of(row) for row in await self._database.mappings(statement)]
+
+    async def generations(self, collection_uid: int | None = None) -> Sequence[Generation]:
+        """Every generation, or those of one collection, by uid."""
+        statement = select(generations).order_by(generations.c.uid)
+        if collection_uid is not None:
+            statement = statement.where(generations.c.collection_uid == collection_uid)
+        return [generation_of(row) for row in await self._database.mappings(statement)]
+
+    async def set_followed(self, generation_uid: int, revision: int) -> None:
+        """Records `revision`, which may be lower than before (an index made anew); GENERATION_NOT_FOUND."""
+        await self._set_generation(generation_uid, {"followed": revision})
+
+    async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None:
+        """Records the state; GENERATION_NOT_FOUND."""
+        await self._set_generation(generation_uid, {"state": state.value})
+
+    async def _set_generation(self, uid: int, values: Mapping[str, object]) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            # Read first: MySQL counts a row that had these values already as not updated.
+            known = select(generations.c.uid).where(generations.c.uid == uid)
+            if (await connection.execute(known)).first() is None:
+                raise SoutuError(Reason.GENERATION_NOT_FOUND)
+            await connection.execute(update(generations).where(generations.c.uid == uid).values(**values))
+
+        await self._database.write(change)
+
+
+async def live_revision(connection: AsyncConnection, uid: int) -> int:
+    """The collection's revision, its row locked until the transaction ends; COLLECTION_NOT_FOUND.
+
+    Whoever changes a collection's images asks this first, so that revisions become visible in order.
+    """
+    statement = (
+        select(collections.c.revision)
+        .where(collections.c.uid == uid, collections.c.id.is_not(None))
+        .with_for_update()
+    )
+    revision = (await connection.execute(statement)).scalar_one_or_none()
+    if revision is None:
+        raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+    return int(revision)
+
+
+async def move_revision(connection: AsyncConnection, uid: int, revision: int, more_images: int) -> None:
+    """Sets the collection's revision and adds to its count of images."""
+    await connection.execute(
+        update(collections)
+        .where(collections.c.uid == uid)
+        .values(revision=revision, image_count=collections.c.image_count + more_images)
+    )
+
+
+async def retire(connection: AsyncConnection, uid: int) -> None:
+    """Frees the collection's id; from here on it is not found."""
+    await connection.execute(update(collections).where(collections.c.uid == uid).values(id=None))
+    await connection.execute(delete(generations).where(generations.c.collection_uid == uid))
+
+
+def followed_by_all(collection_uid: ColumnElement[int]) -> ScalarSelect[int]:
+    """A scalar subquery: the revision that every generation of the collection has followed."""
+    return (
+        select(func.min(generations.c.followed))
+        .where(generations.c.collection_uid == collection_uid)
+        .correlate_except(generations)
+        .scalar_subquery()
+    )
+
+
+def _head_of(rows: Sequence[Mapping[str, Any]]) -> Head:
+    if not rows:
+        raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+    row = rows[0]
+    if row["g_uid"] is None:
+        raise SoutuError(Reason.GENERATION_NOT_FOUND)
+    return Head(collection_of(_less_prefix(row, "c_")), generation_of(_less_prefix(row, "g_")))
+
+
+def _less_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: value for name, value in row.items() if name.startswith(prefix)}
+
+
+async def _insert_collection(
+    connection: AsyncConnection, draft: CollectionDraft, now: datetime
+) -> Collection:
+    values: dict[str, Any] = {
+        "id": draft.id,
+        "display_name": draft.display_name,
+        "description": draft.description,
+        "attributes": {name: kind.value for name, kind in draft.attributes.items()},
+        "revision": 0,
+        "active_generation": 0,
+        "image_count": 0,
+        "create_time": now,
+        "update_time": now,
+    }
+    try:
+        inserted = await connection.execute(insert(collections).values(values))
+    except IntegrityError as error:
+        message = f"There is a collection {draft.id} already."
+        raise SoutuError(Reason.COLLECTION_EXISTS, message, collection=draft.id) from error
+    return collection_of({**values, "uid": inserted.lastrowid})
+
+
+async def _insert_generation(
+    connection: AsyncConnection, collection_uid: int, draft: CollectionDraft, now: datetime
+) -> int:
+    values = {
+        "collection_uid": collection_uid,
+        "id": _FIRST_GENERATION,
+        "model_name": draft.model.name,
+        "model_version": draft.model.version,
+        "dimension": draft.dimension,
+        "index_type": draft.index.type.value,
+        "index_parameters": dict(draft.index.parameters),
+        "index_candidates": draft.index.candidates,
+        "state": GenerationState.READY.value,
+        "followed": 0,
+        "create_time": now,
+    }
+    inserted = await connection.execute(insert(generations).values(values))
+    return int(inserted.lastrowid)

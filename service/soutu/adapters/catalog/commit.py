@@ -1,0 +1,94 @@
+"""The write transaction: images, embeddings, request id, checkpoint and revision, all or nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from soutu.adapters.catalog.collections import live_revision, move_revision
+from soutu.adapters.catalog.flush import flush
+from soutu.adapters.catalog.gather import deletions_of, images_of
+from soutu.adapters.catalog.ledger import DRAFT_UID, Ledger, runs
+from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.progress import record_checkpoint
+from soutu.adapters.catalog.replay import first_answer, remember
+from soutu.domain.errors import SoutuError
+from soutu.domain.writing import Checkpoint, Commit, Request, Write, Written
+
+Outcome = Written | SoutuError
+
+
+class SqlCommits(CatalogPart):
+    """Keeps the writing part of the Catalog port."""
+
+    async def commit(
+        self,
+        collection_uid: int,
+        writes: Sequence[Write],
+        *,
+        request: Request | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Commit:
+        """All of it in one durable transaction; a write that cannot be is an outcome, and the others go on.
+
+        A request is remembered once it has any outcome that is not an error. COLLECTION_NOT_FOUND;
+        REQUEST_ID_REUSED; IMAGE_CHANGED_MEANWHILE when the checkpoint's operation is no longer running.
+        """
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> Commit:
+            revision = await live_revision(connection, collection_uid)
+            if request is not None:
+                known = await first_answer(connection, collection_uid, request)
+                if known is not None:
+                    return known
+            if checkpoint is not None:
+                await record_checkpoint(connection, checkpoint, now)
+            done = await _write_all(connection, _Scene(collection_uid, revision, now), writes)
+            if request is not None and any(isinstance(outcome, Written) for outcome in done.outcomes):
+                await remember(connection, collection_uid, request, done, now)
+            return done
+
+        return await self._database.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """The collection that is written to, at the revision it has, and when."""
+
+    collection_uid: int
+    revision: int
+    now: datetime
+
+
+async def _write_all(connection: AsyncConnection, scene: _Scene, writes: Sequence[Write]) -> Commit:
+    outcomes: list[Outcome] = []
+    revision, more_images = scene.revision, 0
+    for run in runs(writes):
+        ledger, written = await _write_run(connection, replace(scene, revision=revision), run)
+        outcomes += written
+        revision = ledger.revision
+        more_images += len(ledger.created) - len(ledger.removed)
+    if revision != scene.revision:
+        await move_revision(connection, scene.collection_uid, revision, more_images)
+    return Commit(tuple(outcomes), revision)
+
+
+async def _write_run(
+    connection: AsyncConnection, scene: _Scene, run: Sequence[Write]
+) -> tuple[Ledger, Sequence[Outcome]]:
+    images = await images_of(connection, scene.collection_uid, run)
+    deletions = await deletions_of(connection, scene.collection_uid, run)
+    ledger = Ledger(scene.collection_uid, scene.revision, scene.now, images, deletions)
+    outcomes = [ledger.outcome(write) for write in run]
+    in_force = [write for write, outcome in zip(run, outcomes, strict=True) if isinstance(outcome, Written)]
+    uids = await flush(connection, ledger, in_force, scene.revision, scene.now)
+    return ledger, [_numbered(outcome, uids) for outcome in outcomes]
+
+
+def _numbered(outcome: Outcome, uids: Mapping[int, int]) -> Outcome:
+    """The outcome with the uid that its new image was given, known by its revision."""
+    if isinstance(outcome, Written) and outcome.image is not None and outcome.image.uid == DRAFT_UID:
+        return replace(outcome, image=replace(outcome.image, uid=uids[outcome.image.revision]))
+    return outcome

@@ -1,0 +1,59 @@
+"""Embeddings by content and model version. Nothing else reads or writes their table but the followers' read
+in changes.py, so that beyond some ten million images they can move to segments in the object store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Table, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import Insert
+
+from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.rows import chunks
+from soutu.adapters.catalog.tables import embeddings
+from soutu.domain.embedding import Vector, from_bytes, to_bytes
+from soutu.domain.model import ModelRef
+
+_CHUNK = 500
+
+
+class SqlEmbeddings(CatalogPart):
+    """Keeps the embedding part of the Catalog port."""
+
+    async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]:
+        """The stored vectors (float32, dimension) of those contents that have one under `model`."""
+        found: dict[str, Vector] = {}
+        for some in chunks(sha256s, _CHUNK):
+            statement = select(embeddings.c.sha256, embeddings.c.vector).where(
+                embeddings.c.sha256.in_(some), embeddings.c.model == str(model)
+            )
+            found |= {row[0]: from_bytes(row[1]) for row in await self._database.rows(statement)}
+        return found
+
+    async def store_embeddings(self, model: ModelRef, vectors: Mapping[str, Vector]) -> None:
+        """Stores unit vectors by the content's sha256; those stored before stay as they are."""
+        given = [(sha256, model, vector) for sha256, vector in vectors.items()]
+
+        async def store(connection: AsyncConnection) -> None:
+            await add_embeddings(connection, given)
+
+        await self._database.write(store)
+
+
+async def add_embeddings(connection: AsyncConnection, given: Iterable[tuple[str, ModelRef, Vector]]) -> None:
+    """Stores those that are not stored yet."""
+    values = [
+        {"sha256": sha256, "model": str(model), "vector": to_bytes(vector)} for sha256, model, vector in given
+    ]
+    if values:
+        await connection.execute(insert_new(embeddings), values)
+
+
+async def drop_embeddings(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
+    """Forgets the vectors of these contents under every model."""
+    await connection.execute(delete(embeddings).where(embeddings.c.sha256.in_(sha256s)))
+
+
+def insert_new(table: Table) -> Insert:
+    """An INSERT that passes over rows whose key is there already."""
+    statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite")
+    return statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")

@@ -1,0 +1,94 @@
+"""Reads of images: by name, by uid, in lists."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, BindParameter, ScalarSelect, bindparam, select
+
+from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.rows import chunks, image_of, origin_key, select_images
+from soutu.adapters.catalog.tables import collections, images
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import Image, Origin
+
+_CHUNK = 1000
+
+
+def _live(collection: BindParameter[int]) -> ScalarSelect[int]:
+    """The collection's uid, or nothing from the moment of its deletion on."""
+    return (
+        select(collections.c.uid)
+        .where(collections.c.uid == collection, collections.c.id.is_not(None))
+        .scalar_subquery()
+    )
+
+
+# Made once: a search's join should cost its rows, not the making of its statement.
+_OWN = images.c.collection_uid == _live(bindparam("collection", type_=BigInteger))
+# The sum keeps planners from walking the whole collection instead of looking the uids up.
+_OWN_LOOKED_UP = images.c.collection_uid + 0 == _live(bindparam("collection", type_=BigInteger))
+_BY_UID = select_images().where(images.c.uid.in_(bindparam("uids", expanding=True)), _OWN_LOOKED_UP)
+_BY_ID = select_images().where(images.c.id == bindparam("id"), _OWN)
+_AFTER_ID = (
+    select_images()
+    .where(images.c.id > bindparam("after"), _OWN)
+    .order_by(images.c.id)
+    .limit(bindparam("at_most"))
+)
+_UIDS_BY_ID = select(images.c.id, images.c.uid).where(images.c.id.in_(bindparam("ids", expanding=True)), _OWN)
+_BY_ORIGIN = select_images().where(images.c.origin_key.in_(bindparam("keys", expanding=True)), _OWN)
+_REVISIONS = (
+    select(images.c.uid, images.c.revision)
+    .where(images.c.uid > bindparam("after"), _OWN)
+    .order_by(images.c.uid)
+    .limit(bindparam("at_most"))
+)
+
+
+class SqlImages(CatalogPart):
+    """Keeps the reading part of the Catalog port. A deleted collection has no images from its deletion on."""
+
+    async def image(self, collection_uid: int, image_id: str) -> Image:
+        """The image with this id; IMAGE_NOT_FOUND."""
+        rows = await self._database.rows(_BY_ID, {"collection": collection_uid, "id": image_id})
+        if not rows:
+            raise SoutuError(
+                Reason.IMAGE_NOT_FOUND, f"The collection has no image {image_id}.", image=image_id
+            )
+        return image_of(rows[0])
+
+    async def images(self, collection_uid: int, uids: Sequence[int]) -> Mapping[int, Image]:
+        """The images among `uids` that exist now, in one read (of up to 1,000): the join of a search."""
+        found: dict[int, Image] = {}
+        for some in chunks(uids, _CHUNK):
+            rows = await self._database.rows(_BY_UID, {"collection": collection_uid, "uids": some})
+            found |= {row[0]: image_of(row) for row in rows}
+        return found
+
+    async def list_images(self, collection_uid: int, after_id: str, limit: int) -> Sequence[Image]:
+        """Up to `limit` images with id > `after_id`, by id."""
+        bound = {"collection": collection_uid, "after": after_id, "at_most": limit}
+        return [image_of(row) for row in await self._database.rows(_AFTER_ID, bound)]
+
+    async def image_ids(self, collection_uid: int, ids: Sequence[str]) -> Mapping[str, int]:
+        """The uids of those of the ids that exist."""
+        found: dict[str, int] = {}
+        for some in chunks(ids, _CHUNK):
+            rows = await self._database.rows(_UIDS_BY_ID, {"collection": collection_uid, "ids": some})
+            found |= {row[0]: row[1] for row in rows}
+        return found
+
+    async def images_by_path(
+        self, collection_uid: int, source: str, paths: Sequence[str]
+    ) -> Mapping[str, Image]:
+        """The images that came from these paths of a source, by path."""
+        found: dict[str, Image] = {}
+        for some in chunks(paths, _CHUNK):
+            keys = [origin_key(Origin(source, path)) for path in some]
+            rows = await self._database.rows(_BY_ORIGIN, {"collection": collection_uid, "keys": keys})
+            found |= {image.origin.path: image for image in map(image_of, rows) if image.origin}
+        return found
+
+    async def revisions(self, collection_uid: int, after_uid: int, limit: int) -> Sequence[tuple[int, int]]:
+        """Up to `limit` (uid, revision) with uid > `after_uid`, by uid."""
+        bound = {"collection": collection_uid, "after": after_uid, "at_most": limit}
+        return [(row[0], row[1]) for row in await self._database.rows(_REVISIONS, bound)]

@@ -1,0 +1,47 @@
+"""How far an operation has come, recorded by its heartbeats and by the shards that it commits."""
+
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from soutu.adapters.catalog.tables import operation_failures, operations
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import OperationState
+from soutu.domain.writing import Checkpoint
+
+
+async def record_checkpoint(connection: AsyncConnection, checkpoint: Checkpoint, now: datetime) -> None:
+    """Records cursor, numbers and failures; IMAGE_CHANGED_MEANWHILE if the operation is not running, or (with
+    an owner) is held by another."""
+    await _refuse_stopped(connection, checkpoint)
+    await connection.execute(
+        update(operations)
+        .where(operations.c.uid == checkpoint.operation_uid)
+        .values(cursor=checkpoint.cursor, done=checkpoint.done, failed=checkpoint.failed, update_time=now)
+    )
+    if checkpoint.failures:
+        await connection.execute(
+            insert(operation_failures),
+            [
+                {
+                    "operation_uid": checkpoint.operation_uid,
+                    "subject": failure.subject,
+                    "reason": failure.reason,
+                    "message": failure.message,
+                }
+                for failure in checkpoint.failures
+            ],
+        )
+
+
+async def _refuse_stopped(connection: AsyncConnection, checkpoint: Checkpoint) -> None:
+    statement = (
+        select(operations.c.state, operations.c.lease_owner)
+        .where(operations.c.uid == checkpoint.operation_uid)
+        .with_for_update()
+    )
+    row = (await connection.execute(statement)).first()
+    running = row is not None and row.state == OperationState.RUNNING.value
+    if not running or (checkpoint.owner and row is not None and row.lease_owner != checkpoint.owner):
+        raise SoutuError(Reason.IMAGE_CHANGED_MEANWHILE, "The operation was cancelled or taken over.")

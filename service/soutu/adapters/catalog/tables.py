@@ -1,0 +1,192 @@
+"""The catalogue's tables. A change here comes with a migration; a test holds the two together."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from soutu.adapters.catalog.columns import JsonText, LongText, Uid, UtcTime, VectorBytes
+
+SCHEMA = MetaData()
+SHA256 = String(64)
+ID = String(128)
+
+# Compared byte by byte everywhere; MySQL's defaults ignore case and accents.
+_BINARY = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
+}
+NUMBERED: dict[str, Any] = {"sqlite_autoincrement": True, **_BINARY}  # tables whose uids are never used again
+PLAIN: dict[str, Any] = {**_BINARY}
+
+collections = Table(
+    "collections",
+    SCHEMA,
+    Column("uid", Uid, primary_key=True, autoincrement=True),
+    Column("id", ID, unique=True),  # null once deleted: the id is free while its rows are being removed
+    Column("display_name", String(512), nullable=False),
+    Column("description", LongText, nullable=False),
+    Column("attributes", JsonText, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("active_generation", BigInteger, nullable=False),
+    Column("image_count", BigInteger, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("update_time", UtcTime, nullable=False),
+    **NUMBERED,
+)
+
+generations = Table(
+    "generations",
+    SCHEMA,
+    Column("uid", Uid, primary_key=True, autoincrement=True),
+    Column("collection_uid", BigInteger, nullable=False),
+    Column("id", ID, nullable=False),
+    Column("model_name", ID, nullable=False),
+    Column("model_version", ID, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("index_type", String(32), nullable=False),
+    Column("index_parameters", JsonText, nullable=False),
+    Column("index_candidates", Integer, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("followed", BigInteger, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    UniqueConstraint("collection_uid", "id", name="generations_by_id"),
+    **NUMBERED,
+)
+
+contents = Table(
+    "contents",
+    SCHEMA,
+    Column("sha256", SHA256, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("media_type", ID, nullable=False),
+    Column("exif_camera", String(512), nullable=False),
+    Column("exif_lens", String(512), nullable=False),
+    Column("exif_captured_at", UtcTime),
+    Column("create_time", UtcTime, nullable=False),
+    Column("marked_time", UtcTime),  # when a sweep first saw that no image uses it
+    Index("contents_by_mark", "marked_time"),
+    **PLAIN,
+)
+
+images = Table(
+    "images",
+    SCHEMA,
+    Column("uid", Uid, primary_key=True, autoincrement=True),
+    Column("collection_uid", BigInteger, nullable=False),
+    Column("id", ID, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    # The foreign key makes it impossible to sweep a content that a commit is just taking up.
+    Column("sha256", SHA256, ForeignKey("contents.sha256", name="images_have_content"), nullable=False),
+    Column("keeping", String(16), nullable=False),
+    Column("original_path", LongText, nullable=False),
+    Column("original_mtime_ns", BigInteger, nullable=False),
+    Column("title", String(1024), nullable=False),
+    Column("tags", JsonText, nullable=False),
+    Column("source_uri", LongText, nullable=False),
+    Column("category", String(256), nullable=False),
+    Column("rating", Integer, nullable=False),
+    Column("attributes", JsonText, nullable=False),
+    Column("origin_source", LongText),
+    Column("origin_path", LongText),
+    Column("origin_key", SHA256),  # the hash of source and path, which are too long for MySQL's keys
+    Column("create_time", UtcTime, nullable=False),
+    Column("update_time", UtcTime, nullable=False),
+    UniqueConstraint("collection_uid", "id", name="images_by_id"),
+    UniqueConstraint("collection_uid", "origin_key", name="images_by_origin"),
+    Index("images_by_uid", "collection_uid", "uid"),
+    Index("images_by_revision", "collection_uid", "revision"),
+    Index("images_by_content", "sha256", "collection_uid"),
+    **NUMBERED,
+)
+
+tombstones = Table(
+    "tombstones",
+    SCHEMA,
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("collection_uid", BigInteger, nullable=False),
+    Column("id", ID, nullable=False),
+    Column("origin_key", SHA256),
+    Column("revision", BigInteger, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Index("tombstones_by_revision", "collection_uid", "revision"),
+    Index("tombstones_by_id", "collection_uid", "id"),
+    Index("tombstones_by_origin", "collection_uid", "origin_key"),
+    **PLAIN,
+)
+
+embeddings = Table(
+    "embeddings",
+    SCHEMA,
+    Column("sha256", SHA256, primary_key=True),
+    Column("model", String(256), primary_key=True),
+    Column("vector", VectorBytes, nullable=False),
+    **PLAIN,
+)
+
+requests = Table(
+    "requests",
+    SCHEMA,
+    Column("collection_uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("request_id", String(256), primary_key=True),
+    Column("body_sha256", SHA256, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("outcomes", JsonText, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Index("requests_by_time", "create_time"),
+    **PLAIN,
+)
+
+operations = Table(
+    "operations",
+    SCHEMA,
+    Column("uid", Uid, primary_key=True, autoincrement=True),
+    Column("id", ID, unique=True, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("collection_uid", BigInteger, nullable=False),
+    Column("collection_id", ID, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("request", JsonText, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("update_time", UtcTime, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("cursor", LongText, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("error_reason", ID, nullable=False),
+    Column("error_message", LongText, nullable=False),
+    Column("result", JsonText, nullable=False),
+    Column("start_time", UtcTime),
+    Column("end_time", UtcTime),
+    Column("lease_owner", String(256), nullable=False),
+    Column("lease_until", UtcTime),
+    Index("operations_by_state", "state", "uid"),
+    Index("operations_by_collection", "collection_uid"),
+    **NUMBERED,
+)
+
+operation_failures = Table(
+    "operation_failures",
+    SCHEMA,
+    Column("uid", Uid, primary_key=True, autoincrement=True),
+    Column("operation_uid", BigInteger, nullable=False),
+    Column("subject", LongText, nullable=False),
+    Column("reason", ID, nullable=False),
+    Column("message", LongText, nullable=False),
+    Index("failures_by_operation", "operation_uid", "uid"),
+    **NUMBERED,
+)

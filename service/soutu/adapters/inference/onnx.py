@@ -1,0 +1,108 @@
+"""The Embedder in this process: ONNX Runtime, as many single-threaded runs side by side as there are threads.
+
+On a CPU that beats one run over all threads (facts measured for the design: docs/architecture.md).
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soutu.adapters.inference.session import ModelSession
+from soutu.domain.embedding import Vectors
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import ModelRef
+from soutu.ports import ModelStore
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+Pixels = NDArray[np.uint8]
+
+_LARGEST_CHUNK = 4  # pictures in one run: more are no faster on a CPU, and cost memory
+
+
+class OnnxEmbedder:
+    """Runs the models of a store. A model is loaded on first use and kept.
+
+    One batch never has more than `threads` runs in the queue, so that a single query waits behind a few
+    pictures, not behind a whole batch. A cancelled call starts no further run; one that has begun is left to
+    end, unheard.
+    """
+
+    def __init__(self, models: ModelStore, threads: int) -> None:
+        self._models = models
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
+        self._sessions: dict[ModelRef, asyncio.Task[ModelSession]] = {}
+        self._closed = False
+
+    async def embed(self, model: ModelRef, pixels: Pixels) -> Vectors:
+        """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3).
+
+        MODEL_NOT_FOUND; MODEL_INVALID; INFERENCE_UNAVAILABLE where the model fails; SHUTTING_DOWN after
+        `close`. Pixels of another shape or type are a fault of the caller: ValueError.
+        """
+        if self._closed:
+            raise SoutuError(Reason.SHUTTING_DOWN)
+        session = await self._session(model)
+        session.check(pixels)
+        chunks = _chunks(pixels, self._threads)
+        answers: list[Vectors] = [session.nothing()] * len(chunks)
+        await self._in_lanes(session, chunks, answers)
+        return np.concatenate([session.nothing(), *answers])
+
+    async def close(self) -> None:
+        """Takes no more work, waits for the runs that have begun and lets go of the models."""
+        self._closed = True
+        await asyncio.to_thread(self._pool.shutdown)
+        self._sessions.clear()
+
+    async def _in_lanes(self, session: ModelSession, chunks: list[Pixels], answers: list[Vectors]) -> None:
+        """Fills `answers`, in as many lanes as there are threads, each taking the next chunk."""
+        places = iter(range(len(chunks)))
+
+        async def lane() -> None:
+            for place in places:
+                answers[place] = await self._on_thread(session.run, chunks[place])
+
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(min(self._threads, len(chunks))):
+                    lanes.create_task(lane())
+        except* SoutuError as failures:
+            failure = failures.exceptions[0]
+        else:
+            return
+        raise failure
+
+    async def _session(self, model: ModelRef) -> ModelSession:
+        """The loaded model. Callers share one loading, which goes on when one of them is cancelled."""
+        if model not in self._sessions:
+            loading = asyncio.create_task(self._on_thread(self._load, model))
+            self._sessions[model] = loading
+            loading.add_done_callback(lambda done: self._forget_failure(model, done))
+        return await asyncio.shield(self._sessions[model])
+
+    def _load(self, model: ModelRef) -> ModelSession:
+        return ModelSession(self._models.artefact(model), self._models.card(str(model)))
+
+    def _forget_failure(self, model: ModelRef, loading: asyncio.Task[ModelSession]) -> None:
+        if loading.cancelled() or loading.exception() is not None:
+            self._sessions.pop(model, None)  # the next call tries again
+
+    async def _on_thread(self, work: Callable[[Argument], Answer], argument: Argument) -> Answer:
+        if self._closed:
+            raise SoutuError(Reason.SHUTTING_DOWN)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, argument)
+
+
+def _chunks(pixels: Pixels, threads: int) -> list[Pixels]:
+    """The batch in equal small parts, enough of them for every thread to have one."""
+    if not len(pixels):
+        return []
+    size = min(_LARGEST_CHUNK, math.ceil(len(pixels) / threads))
+    return [pixels[start : start + size] for start in range(0, len(pixels), size)]

@@ -1,0 +1,159 @@
+"""Qdrant Edge as a VectorIndex: in this process, on disk, HNSW above a threshold and exact below it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
+
+from soutu.adapters.vectors.checks import unopened
+from soutu.adapters.vectors.edge_errors import translated
+from soutu.adapters.vectors.edge_folder import ShardFolder
+from soutu.adapters.vectors.edge_plan import FLAT_BELOW, check_spec, plan_for
+from soutu.adapters.vectors.edge_shard import OpenShard
+from soutu.domain.collection import IndexSpec
+from soutu.domain.embedding import Vectors
+from soutu.domain.query import Candidate, Point
+
+_Result = TypeVar("_Result")
+_CLOSE_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A generation with the one thread that writes to it, so that writes take effect in the order of calls
+    even if their callers gave up waiting."""
+
+    shard: OpenShard
+    writer: ThreadPoolExecutor
+
+
+class QdrantEdgeIndex:
+    """A VectorIndex in `directory`, one Qdrant Edge shard for each generation.
+
+    `threads` searches run at the same time. Below `flat_below` points, searches are exact. A write survives
+    the process when it returns, and a power cut after persist(). A call that is cancelled goes on in its
+    thread; nothing is left half done.
+    """
+
+    def __init__(self, directory: Path, threads: int, *, flat_below: int = FLAT_BELOW) -> None:
+        self._directory = directory
+        self._threads = threads
+        self._flat_below = flat_below
+        self._open: dict[int, _Opened] = {}
+        self._searchers = ThreadPoolExecutor(threads, "index-search")
+        self._opener = ThreadPoolExecutor(1, "index-open")
+
+    def check(self, spec: IndexSpec) -> None:
+        """FIELD_INVALID with the sentence that says what this store builds, if `spec` asks for more."""
+        check_spec(spec)
+
+    async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
+        """INDEX_UNAVAILABLE if another process has the directory; FIELD_INVALID as check() says.
+
+        What is damaged is set aside, one per generation. A generation that is open stays as it is.
+        """
+        plan = plan_for(dimension, spec, flat_below=self._flat_below, threads=self._threads)
+
+        def opened() -> bool:
+            if generation not in self._open:
+                shard = OpenShard(ShardFolder(self._directory, generation), plan)
+                self._open[generation] = _Opened(shard, ThreadPoolExecutor(1, f"index-write-{generation}"))
+            return self._open[generation].shard.count() > 0
+
+        return await _run(self._opener, opened)
+
+    async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
+        """Upserts, then deletes, after the writes called before."""
+        opened = self._opened(generation)
+        await _run(opened.writer, partial(opened.shard.write, points, gone))
+
+    async def persist(self, generation: int) -> None:
+        """Flushes and syncs files and directories, after the writes called before: 10 ms or so."""
+        opened = self._opened(generation)
+        await _run(opened.writer, opened.shard.persist)
+
+    async def nearest(
+        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
+    ) -> Sequence[Sequence[Candidate]]:
+        """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned."""
+        shard = self._opened(generation).shard
+        return await _run(self._searchers, partial(shard.nearest, vectors, limit, candidates))
+
+    async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
+        """Up to `limit` (uid, revision) beyond uid `after`, by uid."""
+        shard = self._opened(generation).shard
+        return await _run(self._searchers, partial(shard.entries, after, limit))
+
+    async def count(self, generation: int) -> int:
+        """The number of points."""
+        return await _run(self._searchers, self._opened(generation).shard.count)
+
+    async def optimize(self, generation: int) -> None:
+        """Builds the graph in a thread of its own; a second call waits for the first."""
+        await _in_own_thread(self._opened(generation).shard.optimize)
+
+    async def drop(self, generation: int) -> None:
+        """Removes the generation's files, open or not; calls on it fail with INDEX_UNREADY from now on."""
+        taken = self._open.pop(generation, None)
+
+        def dropped() -> None:
+            opened = taken or self._open.pop(generation, None)
+            if opened is None:
+                with translated():
+                    ShardFolder(self._directory, generation).remove()
+                return
+            opened.writer.shutdown()
+            opened.shard.drop()
+
+        await _run(self._opener, dropped)
+
+    async def close(self) -> None:
+        """Ends what runs, then closes every shard. An optimize() is waited for 5 s; a longer one is left to
+        end with the process, which it survives like a kill."""
+        taken = self._taken()
+
+        def closed() -> None:
+            self._searchers.shutdown()
+            for opened in (*taken, *self._taken()):  # an open() may have been under way
+                opened.writer.shutdown()
+                opened.shard.close(_CLOSE_WAIT_S)
+
+        await _run(self._opener, closed)
+        self._opener.shutdown(wait=False)
+
+    def _taken(self) -> list[_Opened]:
+        """Every open generation, no longer to be found by calls."""
+        opened = list(self._open.values())
+        self._open.clear()
+        return opened
+
+    def _opened(self, generation: int) -> _Opened:
+        opened = self._open.get(generation)
+        if opened is None:
+            raise unopened(generation)
+        return opened
+
+
+async def _run(executor: ThreadPoolExecutor, work: Callable[[], _Result]) -> _Result:
+    """`work` in a thread of `executor`, off the loop."""
+    return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+async def _in_own_thread(work: Callable[[], None]) -> None:
+    """`work` in a thread that the process does not wait for when it ends."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 (it is raised where the result is awaited)
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    Thread(target=run, name="index-optimize", daemon=True).start()
+    await asyncio.shield(asyncio.wrap_future(done))

@@ -1,0 +1,173 @@
+"""The one place that chooses adapters: opens them in order, hands them to the stories, closes them."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from soutu.adapters.catalog.sql import SqlCatalog
+from soutu.adapters.data_directory import DataDirectory
+from soutu.adapters.inference.onnx import OnnxEmbedder
+from soutu.adapters.models.folders import FolderModels
+from soutu.adapters.objects.local import LocalObjects
+from soutu.adapters.objects.originals import KeptOriginals
+from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
+from soutu.browse.images import ImageBrowser
+from soutu.collections.lives import Collections
+from soutu.domain.collection import Generation
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import OperationKind
+from soutu.imaging.limits import DecodeLimits
+from soutu.imaging.pool import DecodePool
+from soutu.ingest.build import Builds
+from soutu.ingest.commits import Commits
+from soutu.ingest.files import FileReader
+from soutu.ingest.follow import Follower, Pace
+from soutu.ingest.followers import Followers
+from soutu.ingest.reading import Reader
+from soutu.ingest.remove import Removals
+from soutu.ingest.upload import Uploads
+from soutu.models.verify import check_artefact
+from soutu.observe.clock import SystemClock
+from soutu.observe.metrics import Metrics
+from soutu.operations.desk import OperationDesk
+from soutu.operations.runner import OperationRunner
+from soutu.ports import Catalog, Clock, Embedder, ModelStore, ObjectStore, Originals, VectorIndex
+from soutu.search.compare import Comparisons
+from soutu.search.embedding import QueryEmbedder
+from soutu.search.pages import PageTokens
+from soutu.search.search import Searches
+from soutu.settings import Settings
+
+BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
+BUNDLED_MODEL = "gradient-color"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Everything outside that the stories stand on, opened."""
+
+    clock: Clock
+    catalog: Catalog
+    objects: ObjectStore
+    originals: Originals
+    models: ModelStore
+    embedder: Embedder
+    index: VectorIndex
+    decoders: DecodePool
+    token_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """Everything that the service does."""
+
+    searches: Searches
+    comparisons: Comparisons
+    browser: ImageBrowser
+    uploads: Uploads
+    removals: Removals
+    collections: Collections
+    desk: OperationDesk
+    followers: Followers
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that runs, without its servers."""
+
+    settings: Settings
+    adapters: Adapters
+    stories: Stories
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def running(settings: Settings, directory: DataDirectory, metrics: Metrics) -> AsyncIterator[Service]:
+    """The service on the embedded adapters in `directory`; what it follows is written down at the end."""
+    if settings.profile != "embedded":
+        raise SoutuError(
+            Reason.FEATURE_UNIMPLEMENTED, f"The profile {settings.profile} is not implemented yet."
+        )
+    async with AsyncExitStack() as stack:
+        adapters = await _embedded(settings, directory, stack)
+        stories = await _stories(settings, adapters, stack)
+        yield Service(settings, adapters, stories, metrics)
+
+
+def model_store(settings: Settings) -> ModelStore:
+    """The models of a data directory and those that ship with Soutu."""
+    return FolderModels(settings.data_dir / "models", BUNDLED_MODELS, check_artefact)
+
+
+def decode_limits(settings: Settings) -> DecodeLimits:
+    """The limits on pictures from strangers."""
+    decode = settings.decode
+    return DecodeLimits(
+        size_bytes=decode.image_bytes,
+        pixels=decode.pixels,
+        side=decode.side,
+        jpeg_scans=decode.jpeg_scans,
+        metadata_bytes=decode.metadata_bytes,
+        seconds=decode.seconds,
+        memory_bytes=decode.memory_bytes,
+    )
+
+
+async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncExitStack) -> Adapters:
+    clock, path = SystemClock(), directory.path
+    url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
+    catalog = await SqlCatalog.open(url, clock)
+    stack.push_async_callback(catalog.close)
+    objects = await LocalObjects.open(path / "objects")
+    models = model_store(settings)
+    embedder = OnnxEmbedder(models, settings.inference.threads or cores())
+    stack.push_async_callback(embedder.close)
+    index = QdrantEdgeIndex(path / "index", cores())
+    stack.push_async_callback(index.close)
+    decoders = DecodePool(settings.decode.workers or cores(), decode_limits(settings))
+    await decoders.start()
+    stack.push_async_callback(decoders.close)
+    originals = KeptOriginals(objects)
+    key = directory.secret_key()
+    return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, key)
+
+
+async def _stories(settings: Settings, adapters: Adapters, stack: AsyncExitStack) -> Stories:
+    catalog, index = adapters.catalog, adapters.index
+    followers = Followers(catalog, index, partial(_follower, settings, adapters))
+    await followers.start()
+    stack.push_async_callback(followers.close)
+    commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
+    reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
+    files = FileReader(reader, adapters.objects, 2 * cores(), settings.decode.image_bytes)
+    builds = Builds(catalog, files, commits, settings.build_roots)
+    await catalog.release_operations()
+    runner = OperationRunner(catalog, {OperationKind.BUILD: builds.run}, adapters.clock)
+    runner.start()
+    stack.push_async_callback(runner.close)
+    queries = QueryEmbedder(
+        adapters.decoders, adapters.models, adapters.embedder, catalog, adapters.originals
+    )
+    return Stories(
+        searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
+        comparisons=Comparisons(catalog, adapters.models, queries),
+        browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
+        uploads=Uploads(catalog, reader, adapters.objects, commits),
+        removals=Removals(catalog, commits),
+        collections=Collections(catalog, index, followers, runner),
+        desk=OperationDesk(catalog, runner),
+        followers=followers,
+    )
+
+
+def _follower(settings: Settings, adapters: Adapters, generation: Generation) -> Follower:
+    pace = Pace(persist_s=settings.index.persist_interval_s, optimize_after=settings.index.optimize_after)
+    return Follower(generation, adapters.catalog, adapters.index, adapters.clock, pace)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

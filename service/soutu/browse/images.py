@@ -1,0 +1,83 @@
+"""Reading images: one, a page of them, their bytes, their thumbnails."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from soutu.domain.collection import AttributeType
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import Image
+from soutu.domain.objects import thumbnail_key
+from soutu.imaging.job import DecodeJob
+from soutu.imaging.pool import DecodePool
+from soutu.ports import Catalog, ObjectStore, Originals
+
+THUMBNAIL_SIDES = (128, 256, 512, 1_024)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An image's bytes or those of its thumbnail."""
+
+    image: Image
+    media_type: str
+    data: bytes
+
+
+class ImageBrowser:
+    """The read stories of images."""
+
+    def __init__(
+        self, catalog: Catalog, originals: Originals, objects: ObjectStore, decoders: DecodePool
+    ) -> None:
+        self._catalog = catalog
+        self._originals = originals
+        self._objects = objects
+        self._decoders = decoders
+
+    async def get(self, collection_id: str, image_id: str) -> Image:
+        """COLLECTION_NOT_FOUND, IMAGE_NOT_FOUND."""
+        head = await self._catalog.head(collection_id)
+        return await self._catalog.image(head.collection.uid, image_id)
+
+    async def list(self, collection_id: str, after_id: str, limit: int) -> Sequence[Image]:
+        """Images with an id after `after_id`, by id."""
+        head = await self._catalog.head(collection_id)
+        return await self._catalog.list_images(head.collection.uid, after_id, limit)
+
+    async def count(self, collection_id: str) -> int:
+        """How many images the collection holds."""
+        return (await self._catalog.head(collection_id)).collection.image_count
+
+    async def schema(self, collection_id: str) -> Mapping[str, AttributeType]:
+        """The attributes that images of the collection may have."""
+        return (await self._catalog.head(collection_id)).collection.attributes
+
+    async def original(self, collection_id: str, image_id: str) -> Download:
+        """The bytes as they were given, verified."""
+        image = await self.get(collection_id, image_id)
+        return Download(image, image.content.media_type, await self._originals.read(image))
+
+    async def thumbnail(self, collection_id: str, image_id: str, side: int) -> Download:
+        """A JPEG whose longer side is at most `side` pixels, made once for each of THUMBNAIL_SIDES."""
+        image = await self.get(collection_id, image_id)
+        stored_side = next((each for each in THUMBNAIL_SIDES if each >= side), THUMBNAIL_SIDES[-1])
+        data = await self._stored_thumbnail(image, stored_side)
+        if side < stored_side:
+            data = await self._drawn_thumbnail(data, side)
+        return Download(image, "image/jpeg", data)
+
+    async def _stored_thumbnail(self, image: Image, side: int) -> bytes:
+        key = thumbnail_key(image.content.sha256, side)
+        try:
+            return await self._objects.get(key)
+        except SoutuError as error:
+            if error.reason is not Reason.CONTENT_LOST:
+                raise
+        data = await self._drawn_thumbnail(await self._originals.read(image), side)
+        await self._objects.put(key, data)
+        return data
+
+    async def _drawn_thumbnail(self, picture: bytes, side: int) -> bytes:
+        decoded = await self._decoders.decode(picture, DecodeJob(thumbnail_side=side))
+        assert decoded.thumbnail is not None, "a job with a thumbnail side answers with a thumbnail"
+        return decoded.thumbnail

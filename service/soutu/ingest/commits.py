@@ -1,0 +1,57 @@
+"""The last step of every write: commit, have it followed, and say what was done."""
+
+import asyncio
+from collections.abc import Sequence
+
+from soutu.domain.collection import Head
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.revision import revision_text
+from soutu.domain.writing import Checkpoint, Commit, Receipt, Request, Write
+from soutu.ingest.followers import Followers
+from soutu.ports import ImageCatalog
+
+
+class Commits:
+    """Writes to the catalogue on behalf of the write stories.
+
+    `indexed_wait_s` is how long an answer waits for the index; `backlog` is how many changes the index may be
+    behind before writes are refused.
+    """
+
+    def __init__(
+        self, catalog: ImageCatalog, followers: Followers, indexed_wait_s: float, backlog: int
+    ) -> None:
+        self._catalog = catalog
+        self._followers = followers
+        self._indexed_wait_s = indexed_wait_s
+        self._backlog = backlog
+
+    def check_backlog(self, head: Head) -> None:
+        """BACKLOG_FULL when the index is too far behind to take more writes."""
+        if head.collection.revision - self._followers.followed(head.generation) > self._backlog:
+            raise SoutuError(Reason.BACKLOG_FULL)
+
+    async def commit(
+        self,
+        head: Head,
+        writes: Sequence[Write],
+        *,
+        request: Request | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Commit:
+        """One transaction; once begun it is carried through, also when the caller goes away."""
+        task = asyncio.ensure_future(
+            self._catalog.commit(head.collection.uid, writes, request=request, checkpoint=checkpoint)
+        )
+        task.add_done_callback(lambda _: self._followers.wake(head.collection.uid))
+        return await asyncio.shield(task)
+
+    async def receipt(self, head: Head, revision: int) -> Receipt:
+        """Waits a while for the index to follow up to `revision`."""
+        indexed = await self._followers.reached(head.generation, revision, self._indexed_wait_s)
+        return Receipt(revision_text(head.collection.uid, revision), indexed)
+
+    async def waited(self, head: Head, revision: int) -> None:
+        """Waits for the index as long as it takes to leave the backlog half empty: how a build yields."""
+        while not await self._followers.reached(head.generation, revision - self._backlog // 2, 60.0):
+            pass

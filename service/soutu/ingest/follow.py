@@ -1,0 +1,203 @@
+"""Following: the index takes over, row by row, what the catalogue has committed.
+
+A follower reads the rows whose revision is beyond what it has followed and writes each as it is at that
+moment, so a change may be applied twice or late but never wrongly. It alone writes to its generation's index.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soutu.domain.collection import Generation
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.fields import fields_of
+from soutu.domain.query import Point
+from soutu.domain.writing import Change
+from soutu.observe.logs import logger
+from soutu.ports import Catalog, Clock, VectorIndex
+
+_SHARD = 512
+_RETRY_S = 1.0
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a follower spreads its work: `poll_s` between looks at a quiet catalogue, `persist_s` between
+    flushes, `optimize_after` points written before the index is optimised, `scan_s` between comparisons of
+    the whole index with the catalogue."""
+
+    poll_s: float = 5.0
+    persist_s: float = 2.0
+    optimize_after: int = 5_000
+    scan_s: float = 600.0
+
+
+class Follower:
+    """Keeps the index of one generation equal to the catalogue."""
+
+    def __init__(
+        self, generation: Generation, catalog: Catalog, index: VectorIndex, clock: Clock, pace: Pace
+    ) -> None:
+        self.generation = generation
+        self.followed = 0
+        self.ready = False
+        self._catalog = catalog
+        self._index = index
+        self._clock = clock
+        self._pace = pace
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self._suspects: set[int] = set()
+        self._persisted = 0
+        self._persist_at = 0.0
+        self._scan_at = clock.monotonic() + pace.scan_s
+        self._unoptimized = 0
+        self._optimizing: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Says that the catalogue has changed."""
+        self._wake.set()
+
+    def suspect(self, uids: Sequence[int]) -> None:
+        """Has these points compared with the catalogue again."""
+        self._suspects.update(uids)
+        self._wake.set()
+
+    async def reached(self, revision: int) -> None:
+        """Returns once everything up to `revision` is in the index."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.ready and self.followed >= revision)
+
+    async def run(self) -> None:
+        """Follows until cancelled; faults of the catalogue or the index are waited out."""
+        while True:
+            try:
+                await self._open()
+                while True:
+                    await self._step()
+            except SoutuError as error:
+                _log.warning("following waits", generation=self.generation.uid, reason=error.reason.name)
+                await asyncio.sleep(_RETRY_S)
+
+    async def close(self) -> None:
+        """Writes down how far it came. `run` must have ended."""
+        if self._optimizing:
+            await asyncio.gather(self._optimizing, return_exceptions=True)
+        if self.ready:
+            await self._persist()
+
+    async def _open(self) -> None:
+        if self.ready:
+            return
+        spec = self.generation.index
+        kept = await self._index.open(self.generation.uid, self.generation.dimension, spec)
+        self.followed = self._persisted = self.generation.followed if kept else 0
+        if not kept and self.generation.followed:
+            _log.warning("the index was lost; it is made again", generation=self.generation.uid)
+        while await self._take_over():
+            pass
+        await self._advance(self.followed, ready=True)
+
+    async def _step(self) -> None:
+        self._wake.clear()
+        if await self._take_over() or await self._clear_suspects():
+            return
+        await self._keep_house()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), self._pause_s())
+
+    async def _take_over(self) -> bool:
+        generation = self.generation
+        changes = await self._catalog.changes(
+            generation.collection_uid, generation.model, self.followed, _SHARD
+        )
+        if not changes:
+            return False
+        await self._apply(changes)
+        await self._advance(changes[-1].revision, ready=self.ready)
+        return True
+
+    async def _apply(self, changes: Sequence[Change]) -> None:
+        points = [point_of(change) for change in changes if change.image]
+        gone = [change.uid for change in changes if not change.image]
+        await self._index.write(self.generation.uid, points, gone)
+        self._unoptimized += len(changes)
+
+    async def _advance(self, revision: int, *, ready: bool) -> None:
+        async with self._moved:
+            self.followed, self.ready = revision, ready
+            self._moved.notify_all()
+
+    async def _clear_suspects(self) -> bool:
+        uids = sorted(self._suspects)[:_SHARD]
+        if not uids:
+            return False
+        generation = self.generation
+        rows = await self._catalog.rows(generation.collection_uid, generation.model, uids)
+        await self._apply(rows)
+        self._suspects.difference_update(uids)
+        return True
+
+    async def _keep_house(self) -> None:
+        now = self._clock.monotonic()
+        if self.followed != self._persisted and now >= self._persist_at:
+            await self._persist()
+            self._persist_at = now + self._pace.persist_s
+        if self._unoptimized >= self._pace.optimize_after and not self._optimizing:
+            self._unoptimized = 0
+            self._optimizing = asyncio.create_task(self._optimize())
+        if now >= self._scan_at:
+            self._scan_at = now + self._pace.scan_s
+            self._suspects.update(await self.mismatches())
+
+    async def _persist(self) -> None:
+        revision = self.followed
+        await self._index.persist(self.generation.uid)
+        await self._catalog.set_followed(self.generation.uid, revision)
+        self._persisted = revision
+
+    async def _optimize(self) -> None:
+        try:
+            await self._index.optimize(self.generation.uid)
+        except SoutuError as error:
+            _log.warning(
+                "the index was not optimised", generation=self.generation.uid, reason=error.reason.name
+            )
+        finally:
+            self._optimizing = None
+
+    def _pause_s(self) -> float:
+        return (
+            min(self._pace.persist_s, self._pace.poll_s)
+            if self.followed != self._persisted
+            else self._pace.poll_s
+        )
+
+    async def mismatches(self) -> set[int]:
+        """The uids whose point and row differ in revision, or of which one is missing."""
+        expected = await self._all_revisions()
+        found = await self._all_entries()
+        return {uid for uid in expected.keys() | found.keys() if expected.get(uid) != found.get(uid)}
+
+    async def _all_revisions(self) -> dict[int, int]:
+        revisions: dict[int, int] = {}
+        while page := await self._catalog.revisions(
+            self.generation.collection_uid, max(revisions, default=0), 10_000
+        ):
+            revisions.update(page)
+        return revisions
+
+    async def _all_entries(self) -> dict[int, int]:
+        entries: dict[int, int] = {}
+        while page := await self._index.entries(self.generation.uid, max(entries, default=0), 10_000):
+            entries.update(page)
+        return entries
+
+
+def point_of(change: Change) -> Point:
+    """The point that a changed row becomes; INDEX_UNREADY where its embedding is not there yet."""
+    if change.vector is None or change.image is None:
+        raise SoutuError(Reason.INDEX_UNREADY, "The image has no embedding under the generation's model yet.")
+    return Point(change.uid, change.revision, change.vector, fields_of(change.image))

@@ -1,0 +1,87 @@
+"""The followers of all generations: the `Following` port, and their beginning and end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from soutu.domain.collection import Generation
+from soutu.domain.errors import Reason, SoutuError
+from soutu.ingest.follow import Follower
+from soutu.ports import Catalog, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    follower: Follower
+    task: asyncio.Task[None]
+
+
+class Followers:
+    """One follower per generation."""
+
+    def __init__(
+        self, catalog: Catalog, index: VectorIndex, make_follower: Callable[[Generation], Follower]
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._make_follower = make_follower
+        self._running: dict[int, _Running] = {}
+
+    async def start(self) -> None:
+        """Begins to follow every generation that the catalogue knows."""
+        for generation in await self._catalog.generations():
+            self.add(generation)
+
+    def add(self, generation: Generation) -> None:
+        """Begins to follow one more generation."""
+        follower = self._make_follower(generation)
+        self._running[generation.uid] = _Running(follower, asyncio.create_task(follower.run()))
+
+    async def remove(self, generation: Generation) -> None:
+        """Ends following a generation and drops its index."""
+        if running := self._running.pop(generation.uid, None):
+            await _stop(running)
+        await self._index.drop(generation.uid)
+
+    async def close(self) -> None:
+        """Ends following; what was followed is written down."""
+        running = list(self._running.values())
+        self._running.clear()
+        await asyncio.gather(*(_stop(each) for each in running))
+        await asyncio.gather(*(each.follower.close() for each in running), return_exceptions=True)
+
+    def wake(self, collection_uid: int) -> None:
+        """Says that a collection has changed."""
+        for running in self._running.values():
+            if running.follower.generation.collection_uid == collection_uid:
+                running.follower.wake()
+
+    def check_ready(self, generation: Generation) -> None:
+        running = self._running.get(generation.uid)
+        if not running or not running.follower.ready:
+            raise SoutuError(Reason.INDEX_UNREADY)
+
+    def followed(self, generation: Generation) -> int:
+        running = self._running.get(generation.uid)
+        return running.follower.followed if running else 0
+
+    async def reached(self, generation: Generation, revision: int, timeout_s: float) -> bool:
+        running = self._running.get(generation.uid)
+        if not running:
+            return False
+        if running.follower.ready and running.follower.followed >= revision:
+            return True
+        try:
+            await asyncio.wait_for(running.follower.reached(revision), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def suspect(self, generation: Generation, uids: Sequence[int]) -> None:
+        if running := self._running.get(generation.uid):
+            running.follower.suspect(uids)
+
+
+async def _stop(running: _Running) -> None:
+    running.task.cancel()
+    await asyncio.gather(running.task, return_exceptions=True)

@@ -1,0 +1,56 @@
+"""From untrusted bytes to what a write needs: facts about the content, and its embeddings."""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from soutu.domain.embedding import Vector, rounded
+from soutu.domain.image import Content
+from soutu.domain.model import ModelRef
+from soutu.imaging.job import Decoded, DecodeJob
+from soutu.imaging.pool import DecodePool
+from soutu.ports import Embedder, ImageCatalog, ModelStore
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a picture gave."""
+
+    content: Content
+    embeddings: Mapping[ModelRef, Vector]
+
+
+class Reader:
+    """Decodes and embeds pictures. A content known already is not embedded again."""
+
+    def __init__(
+        self, decoders: DecodePool, models: ModelStore, embedder: Embedder, catalog: ImageCatalog
+    ) -> None:
+        self._decoders = decoders
+        self._models = models
+        self._embedder = embedder
+        self._catalog = catalog
+
+    async def read(self, picture: bytes, models: Collection[ModelRef]) -> Reading:
+        """The content of `picture` and its embedding under each of `models`; IMAGE_* errors."""
+        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(picture).hexdigest())
+        embeddings: dict[ModelRef, Vector] = {}
+        for model in sorted(set(models)):
+            decoded = await self._decoders.decode(
+                picture, DecodeJob(self._models.card(str(model)).input, None)
+            )
+            embeddings[model] = await self._embedding(decoded, sha256, model)
+        return Reading(_content(picture, sha256, decoded), embeddings)
+
+    async def _embedding(self, decoded: Decoded, sha256: str, model: ModelRef) -> Vector:
+        known = await self._catalog.embeddings(model, [sha256])
+        if sha256 in known:
+            return known[sha256]
+        assert decoded.pixels is not None, "a job with an input answers with pixels"
+        vectors = await self._embedder.embed(model, decoded.pixels[None])
+        return rounded(vectors[0])
+
+
+def _content(picture: bytes, sha256: str, decoded: Decoded) -> Content:
+    return Content(sha256, len(picture), decoded.width, decoded.height, decoded.media_type, decoded.exif)

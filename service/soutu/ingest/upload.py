@@ -1,0 +1,116 @@
+"""Uploads: pictures that callers send become images."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soutu.domain.collection import GenerationState, Head
+from soutu.domain.errors import SoutuError
+from soutu.domain.image import Image, Keeping, Metadata, Original
+from soutu.domain.model import ModelRef
+from soutu.domain.objects import content_key
+from soutu.domain.writing import OnConflict, OnDuplicate, Put, Receipt, Request, Written
+from soutu.ingest.commits import Commits
+from soutu.ingest.reading import Reader
+from soutu.ports import Catalog, ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One picture to add. An empty `image_id` lets the service make one."""
+
+    picture: bytes
+    metadata: Metadata = Metadata()
+    image_id: str = ""
+    on_conflict: OnConflict = OnConflict.FAIL
+    on_duplicate: OnDuplicate = OnDuplicate.CREATE
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What came of one upload. `created` is false where an existing image was replaced or returned."""
+
+    image: Image
+    created: bool
+    receipt: Receipt
+
+
+class Uploads:
+    """The upload story: read, store, commit, follow."""
+
+    def __init__(self, catalog: Catalog, reader: Reader, objects: ObjectStore, commits: Commits) -> None:
+        self._catalog = catalog
+        self._reader = reader
+        self._objects = objects
+        self._commits = commits
+
+    async def upload(self, collection_id: str, upload: Upload, request: Request | None) -> Uploaded:
+        """Adds one picture; the answer to a known request id is the first one's."""
+        head = await self._catalog.head(collection_id)
+        self._commits.check_backlog(head)
+        put = await self._put(head, await models_of(self._catalog, head), upload)
+        commit = await self._commits.commit(head, [put], request=request)
+        return uploaded(commit.outcomes[0], await self._commits.receipt(head, commit.revision))
+
+    async def upload_batch(
+        self, collection_id: str, uploads: Sequence[Upload | SoutuError]
+    ) -> list[Uploaded | SoutuError]:
+        """Adds several pictures in one transaction; each has its own outcome, in order. Those that are
+        errors already are passed through."""
+        head = await self._catalog.head(collection_id)
+        self._commits.check_backlog(head)
+        models = await models_of(self._catalog, head)
+        puts = await asyncio.gather(*(self._put_or_error(head, models, upload) for upload in uploads))
+        good = [put for put in puts if isinstance(put, Put)]
+        if not good:
+            return [put for put in puts if isinstance(put, SoutuError)]
+        commit = await self._commits.commit(head, good)
+        receipt = await self._commits.receipt(head, commit.revision)
+        outcomes = iter(commit.outcomes)
+        return [
+            put if isinstance(put, SoutuError) else uploaded_or_error(next(outcomes), receipt) for put in puts
+        ]
+
+    async def _put_or_error(
+        self, head: Head, models: set[ModelRef], upload: Upload | SoutuError
+    ) -> Put | SoutuError:
+        if isinstance(upload, SoutuError):
+            return upload
+        try:
+            return await self._put(head, models, upload)
+        except SoutuError as error:
+            return error
+
+    async def _put(self, head: Head, models: set[ModelRef], upload: Upload) -> Put:
+        reading = await self._reader.read(upload.picture, models)
+        await self._objects.put(content_key(reading.content.sha256), upload.picture)
+        return Put(
+            image_id=upload.image_id or uuid.uuid4().hex,
+            content=reading.content,
+            original=Original(Keeping.STORED),
+            metadata=upload.metadata,
+            embeddings=reading.embeddings,
+            on_conflict=upload.on_conflict,
+            on_duplicate=upload.on_duplicate,
+            started_at=head.collection.revision,
+        )
+
+
+async def models_of(catalog: Catalog, head: Head) -> set[ModelRef]:
+    """The models of all generations that follow the collection."""
+    generations = await catalog.generations(head.collection.uid)
+    return {each.model for each in generations if each.state is not GenerationState.FAILED}
+
+
+def uploaded(outcome: Written | SoutuError, receipt: Receipt) -> Uploaded:
+    """The outcome of a put; raises it where it is an error."""
+    if isinstance(outcome, SoutuError):
+        raise outcome
+    assert outcome.image is not None, "a put leaves an image"
+    return Uploaded(outcome.image, outcome.created, receipt)
+
+
+def uploaded_or_error(outcome: Written | SoutuError, receipt: Receipt) -> Uploaded | SoutuError:
+    """The outcome of a put in a batch."""
+    return outcome if isinstance(outcome, SoutuError) else uploaded(outcome, receipt)

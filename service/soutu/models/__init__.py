@@ -1,0 +1,1 @@
+"""Models: making artefacts that take uint8 pixels and return unit vectors, and checking them."""

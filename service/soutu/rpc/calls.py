@@ -1,0 +1,173 @@
+"""What every call has in common: reading the request, deadline, request id, errors, log line and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.logs import logger, request_scope
+from soutu.observe.metrics import Metrics
+from soutu.rpc.errors import code_of, status_of, trailers_of
+from soutu.rpc.unimplemented import check_implemented
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_REQUEST_ID = "x-request-id"
+_MAKERS = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+_log = logger("soutu.rpc")
+
+
+class Malformed:
+    """Stands for a request whose bytes are not a message of the method's type."""
+
+
+class Calls(grpc.aio.ServerInterceptor):
+    """Wraps every method of every service."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """The method's own handler, with a reader that cannot fail and a wrapped behaviour."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
+        behaviour = (
+            handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        )
+        wrap = self._streaming if handler.response_streaming else self._single
+        wrapped = wrap(handler_call_details.method, behaviour)
+        return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
+
+    def _single(self, method: str, behaviour: Any) -> Any:
+        async def call(request: Any, context: Context) -> Any:
+            async with Call(self._metrics, method, context) as one:
+                answer = behaviour(one.checked(request), context)
+                return await answer if inspect.isawaitable(answer) else answer
+
+        return call
+
+    def _streaming(self, method: str, behaviour: Any) -> Any:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with Call(self._metrics, method, context) as one:
+                async for message in behaviour(one.checked(request), context):
+                    yield message
+
+        return call
+
+
+class Call:
+    """One call, from its beginning to its end: turns whatever goes wrong into a status with details."""
+
+    def __init__(self, metrics: Metrics, method: str, context: Context) -> None:
+        self._metrics = metrics
+        self._method = method
+        self._context = context
+        self._began_s = time.perf_counter()
+        self._timeout = asyncio.timeout(context.time_remaining())
+        given = dict(context.invocation_metadata() or ()).get(_REQUEST_ID, "")
+        self._request_id = str(given)[:128] or uuid.uuid4().hex
+        self._scope = request_scope(self._request_id)
+
+    async def __aenter__(self) -> "Call":
+        self._metrics.request_started(self._method)
+        self._scope.__enter__()
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            error = expired
+        code = "OK"
+        try:
+            if error is not None:
+                code = self._code(error)
+                await self._abort(error)
+        finally:
+            self._metrics.request_ended(self._method, code, time.perf_counter() - self._began_s)
+            self._scope.__exit__(None, None, None)
+
+    def checked(self, request: Any) -> Any:
+        """The request, or a stream of requests, each of which is sound and asks for what is implemented."""
+        if hasattr(request, "__aiter__"):
+            return _checked_stream(request)
+        return _checked(request)
+
+    def _code(self, error: BaseException) -> str:
+        if isinstance(error, grpc.aio.AbortError):
+            return str(getattr(self._context.code(), "name", "UNKNOWN"))
+        return fault_of(error, self._method).reason.status.value
+
+    async def _abort(self, error: BaseException) -> None:
+        if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError | GeneratorExit):
+            return
+        fault = fault_of(error, self._method)
+        if fault.reason is Reason.INTERNAL:
+            _log.error("a call broke", method=self._method, exc_info=error)
+        else:
+            _log.info("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
+        trailers = (*trailers_of(status_of(fault)), (_REQUEST_ID, self._request_id))
+        await self._context.abort(code_of(fault.reason.status), fault.message, trailers)
+
+
+def fault_of(error: BaseException, method: str) -> SoutuError:
+    """What is told of an error: itself where it is ours, else as much as is fit for strangers."""
+    match error:
+        case SoutuError():
+            return error
+        case TimeoutError():
+            return SoutuError(Reason.DEADLINE_EXCEEDED)
+        case NotImplementedError():
+            return SoutuError(
+                Reason.FEATURE_UNIMPLEMENTED, f"{method.lstrip('/')} is not implemented by this server yet."
+            )
+        case ExceptionGroup() if isinstance(error.exceptions[0], SoutuError):
+            return error.exceptions[0]
+        case asyncio.CancelledError():
+            return SoutuError(Reason.OPERATION_CANCELLED, "The call was cancelled.")
+        case _:
+            return SoutuError(Reason.INTERNAL)
+
+
+def _reader(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data) if deserialize else data
+        except (DecodeError, UnicodeDecodeError):
+            return Malformed()
+
+    return read
+
+
+def _checked(request: Any) -> Any:
+    if isinstance(request, Malformed):
+        raise SoutuError(Reason.REQUEST_MALFORMED)
+    check_implemented(request)
+    return request
+
+
+async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _checked(request)

@@ -1,0 +1,118 @@
+"""CollectionService."""
+
+import asyncio
+
+from google.longrunning import operations_pb2
+
+from soutu.collections.lives import Collections
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import ModelCard
+from soutu.operations.desk import OperationDesk
+from soutu.ports import Following, ModelStore
+from soutu.rpc.calls import Context
+from soutu.rpc.convert.basics import page_size
+from soutu.rpc.convert.collections import collection_message, draft_of, generation_message
+from soutu.rpc.convert.operations import build_request_of, operation_message
+from soutu.rpc.listing import list_token, number_after, text_after
+from soutu.rpc.names import collection_id, collection_name, model_name, operation_id
+from soutu.v1 import collection_pb2, collection_service_pb2, collection_service_pb2_grpc
+
+
+class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
+    """Answers soutu.v1.CollectionService."""
+
+    def __init__(
+        self,
+        collections: Collections,
+        desk: OperationDesk,
+        following: Following,
+        models: ModelStore,
+        default_model: str,
+    ) -> None:
+        self._collections = collections
+        self._desk = desk
+        self._following = following
+        self._models = models
+        self._default_model = default_model
+
+    async def CreateCollection(
+        self, request: collection_service_pb2.CreateCollectionRequest, context: Context
+    ) -> collection_pb2.Collection:
+        card = await asyncio.to_thread(self._card, request.collection.model)
+        return collection_message(await self._collections.create(draft_of(request, card)))
+
+    async def GetCollection(
+        self, request: collection_service_pb2.GetCollectionRequest, context: Context
+    ) -> collection_pb2.Collection:
+        return collection_message(await self._collections.get(collection_id(request.name, "name")))
+
+    async def ListCollections(
+        self, request: collection_service_pb2.ListCollectionsRequest, context: Context
+    ) -> collection_service_pb2.ListCollectionsResponse:
+        size = page_size(request.page_size, 100, 1_000)
+        found = await self._collections.list(text_after("collections", request.page_token), size + 1)
+        more = len(found) > size
+        return collection_service_pb2.ListCollectionsResponse(
+            collections=[collection_message(head) for head in found[:size]],
+            next_page_token=list_token("collections", found[size - 1].collection.id) if more else "",
+        )
+
+    async def DeleteCollection(
+        self, request: collection_service_pb2.DeleteCollectionRequest, context: Context
+    ) -> collection_service_pb2.DeleteCollectionResponse:
+        name = collection_id(request.name, "name")
+        await self._collections.delete(name, force=request.force, etag=request.etag)
+        return collection_service_pb2.DeleteCollectionResponse()
+
+    async def BuildCollection(
+        self, request: collection_service_pb2.BuildCollectionRequest, context: Context
+    ) -> operations_pb2.Operation:
+        name = collection_id(request.name, "name")
+        return operation_message(await self._collections.build(name, build_request_of(request)))
+
+    async def ListOperationFailures(
+        self, request: collection_service_pb2.ListOperationFailuresRequest, context: Context
+    ) -> collection_service_pb2.ListOperationFailuresResponse:
+        operation, listing = operation_id(request.name), f"failures of {request.name}"
+        size = page_size(request.page_size, 100, 1_000)
+        found = await self._desk.failures(operation, number_after(listing, request.page_token), size + 1)
+        more = len(found) > size
+        return collection_service_pb2.ListOperationFailuresResponse(
+            failures=[
+                collection_service_pb2.OperationFailure(
+                    subject=failure.subject, reason=failure.reason, message=failure.message
+                )
+                for _, failure in found[:size]
+            ],
+            next_page_token=list_token(listing, found[size - 1][0]) if more else "",
+        )
+
+    async def GetGeneration(
+        self, request: collection_service_pb2.GetGenerationRequest, context: Context
+    ) -> collection_pb2.Generation:
+        name = collection_name(request.name, "name")
+        head, generations = await self._collections.generations(name.collection_id)
+        for generation in generations:
+            if generation.id == name.generation_id:
+                followed = self._following.followed(generation)
+                return generation_message(head.collection, generation, followed)
+        raise SoutuError(Reason.GENERATION_NOT_FOUND)
+
+    async def ListGenerations(
+        self, request: collection_service_pb2.ListGenerationsRequest, context: Context
+    ) -> collection_service_pb2.ListGenerationsResponse:
+        head, generations = await self._collections.generations(collection_id(request.parent, "parent"))
+        size, listing = page_size(request.page_size, 100, 1_000), f"generations of {request.parent}"
+        after = number_after(listing, request.page_token)
+        found = [each for each in generations if each.uid > after]
+        return collection_service_pb2.ListGenerationsResponse(
+            generations=[
+                generation_message(head.collection, each, self._following.followed(each))
+                for each in found[:size]
+            ],
+            next_page_token=list_token(listing, found[size - 1].uid) if len(found) > size else "",
+        )
+
+    def _card(self, model: str) -> ModelCard:
+        name = model_name(model, "collection.model") if model else self._default_model
+        return self._models.card(name)

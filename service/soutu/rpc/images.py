@@ -1,0 +1,189 @@
+"""ImageService."""
+
+from collections.abc import AsyncIterator
+
+from google.rpc import status_pb2
+
+from soutu.browse.images import Download, ImageBrowser
+from soutu.domain.errors import Reason, SoutuError, invalid_field
+from soutu.domain.writing import Remove
+from soutu.ingest.remove import Removals
+from soutu.ingest.upload import Upload, Uploaded, Uploads
+from soutu.rpc.calls import Context
+from soutu.rpc.convert.basics import checked_mask, masked, page_size
+from soutu.rpc.convert.images import image_message
+from soutu.rpc.convert.uploads import receipt_message, request_of, upload_of
+from soutu.rpc.errors import status_of
+from soutu.rpc.listing import list_token, text_after
+from soutu.rpc.names import collection_id, image_id_in, image_name
+from soutu.v1 import image_pb2, image_service_pb2, image_service_pb2_grpc
+
+BATCH_LIMIT = 64
+_DELETE_LIMIT = 1_000
+_CHUNK_BYTES = 64 * 1024
+_THUMBNAIL_SIDE = 256
+_THUMBNAIL_LIMIT = 1_024
+
+
+class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
+    """Answers soutu.v1.ImageService."""
+
+    def __init__(self, uploads: Uploads, removals: Removals, browser: ImageBrowser, image_bytes: int) -> None:
+        self._uploads = uploads
+        self._removals = removals
+        self._browser = browser
+        self._image_bytes = image_bytes
+
+    async def UploadImage(
+        self, request: image_service_pb2.UploadImageRequest, context: Context
+    ) -> image_service_pb2.UploadImageResponse:
+        collection = collection_id(request.parent, "parent")
+        upload = await self._upload(collection, request)
+        uploaded = await self._uploads.upload(collection, upload, request_of(request.request_id, request))
+        return _uploaded_message(uploaded, collection)
+
+    async def StreamUploadImage(
+        self,
+        request_iterator: AsyncIterator[image_service_pb2.StreamUploadImageRequest],
+        context: Context,
+    ) -> image_service_pb2.UploadImageResponse:
+        return await self.UploadImage(await self._gathered(request_iterator), context)
+
+    async def BatchUploadImages(
+        self, request: image_service_pb2.BatchUploadImagesRequest, context: Context
+    ) -> image_service_pb2.BatchUploadImagesResponse:
+        collection = collection_id(request.parent, "parent")
+        if not 1 <= len(request.requests) <= BATCH_LIMIT:
+            raise invalid_field("requests", f"must be 1 to {BATCH_LIMIT}")
+        uploads = [await self._upload_or_error(collection, each) for each in request.requests]
+        results = await self._uploads.upload_batch(collection, uploads)
+        return image_service_pb2.BatchUploadImagesResponse(
+            results=[_result_message(result, collection) for result in results]
+        )
+
+    async def GetImage(self, request: image_service_pb2.GetImageRequest, context: Context) -> image_pb2.Image:
+        name = image_name(request.name, "name")
+        paths = checked_mask(request.read_mask, image_pb2.Image(), "read_mask")
+        image = await self._browser.get(name.collection_id, name.image_id)
+        return masked(image_message(image, name.collection_id), paths)
+
+    async def ListImages(
+        self, request: image_service_pb2.ListImagesRequest, context: Context
+    ) -> image_service_pb2.ListImagesResponse:
+        collection = collection_id(request.parent, "parent")
+        paths = checked_mask(request.read_mask, image_pb2.Image(), "read_mask")
+        listing = f"images of {collection}"
+        size = page_size(request.page_size, 100, 1_000)
+        found = await self._browser.list(collection, text_after(listing, request.page_token), size + 1)
+        more = len(found) > size
+        return image_service_pb2.ListImagesResponse(
+            images=[masked(image_message(image, collection), paths) for image in found[:size]],
+            next_page_token=list_token(listing, found[size - 1].id) if more else "",
+        )
+
+    async def CountImages(
+        self, request: image_service_pb2.CountImagesRequest, context: Context
+    ) -> image_service_pb2.CountImagesResponse:
+        count = await self._browser.count(collection_id(request.parent, "parent"))
+        return image_service_pb2.CountImagesResponse(count=count)
+
+    async def DeleteImage(
+        self, request: image_service_pb2.DeleteImageRequest, context: Context
+    ) -> image_service_pb2.DeleteImageResponse:
+        name = image_name(request.name, "name")
+        removal = Remove(name.image_id, request.etag, request.allow_missing)
+        receipt = await self._removals.remove(
+            name.collection_id, removal, request_of(request.request_id, request)
+        )
+        return image_service_pb2.DeleteImageResponse(receipt=receipt_message(receipt))
+
+    async def BatchDeleteImages(
+        self, request: image_service_pb2.BatchDeleteImagesRequest, context: Context
+    ) -> image_service_pb2.BatchDeleteImagesResponse:
+        collection = collection_id(request.parent, "parent")
+        if not 1 <= len(request.names) <= _DELETE_LIMIT:
+            raise invalid_field("names", f"must be 1 to {_DELETE_LIMIT}")
+        ids = [image_id_in(name, collection, f"names[{index}]") for index, name in enumerate(request.names)]
+        removals = [Remove(each, allow_missing=request.allow_missing) for each in ids]
+        outcomes, receipt = await self._removals.remove_batch(collection, removals)
+        return image_service_pb2.BatchDeleteImagesResponse(
+            statuses=[_status_message(outcome) for outcome in outcomes], receipt=receipt_message(receipt)
+        )
+
+    async def DownloadImage(
+        self, request: image_service_pb2.DownloadImageRequest, context: Context
+    ) -> AsyncIterator[image_service_pb2.DownloadImageResponse]:
+        download = await self._download(request)
+        header = image_service_pb2.DownloadImageResponse.Header(
+            media_type=download.media_type, size_bytes=len(download.data), etag=download.image.etag
+        )
+        yield image_service_pb2.DownloadImageResponse(header=header)
+        for start in range(0, len(download.data), _CHUNK_BYTES):
+            yield image_service_pb2.DownloadImageResponse(chunk=download.data[start : start + _CHUNK_BYTES])
+
+    async def _download(self, request: image_service_pb2.DownloadImageRequest) -> Download:
+        name = image_name(request.name, "name")
+        if request.variant != image_service_pb2.DownloadImageRequest.VARIANT_THUMBNAIL:
+            return await self._browser.original(name.collection_id, name.image_id)
+        if request.thumbnail_side < 0:
+            raise invalid_field("thumbnail_side", "must not be negative")
+        side = min(request.thumbnail_side or _THUMBNAIL_SIDE, _THUMBNAIL_LIMIT)
+        return await self._browser.thumbnail(name.collection_id, name.image_id, side)
+
+    async def _upload(self, collection: str, request: image_service_pb2.UploadImageRequest) -> Upload:
+        schema = await self._browser.schema(collection) if request.image.attributes else {}
+        return upload_of(request, schema)
+
+    async def _upload_or_error(
+        self, collection: str, request: image_service_pb2.UploadImageRequest
+    ) -> Upload | SoutuError:
+        if request.parent and collection_id(request.parent, "requests.parent") != collection:
+            raise invalid_field("requests.parent", "must be empty or equal to parent")
+        if request.request_id:
+            raise invalid_field("requests.request_id", "is not taken in a batch; upload one by one to retry")
+        try:
+            return await self._upload(collection, request)
+        except SoutuError as error:
+            return error
+
+    async def _gathered(
+        self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest]
+    ) -> image_service_pb2.UploadImageRequest:
+        """The streamed upload as if it had come in one message; refused as soon as it is too large."""
+        request: image_service_pb2.UploadImageRequest | None = None
+        content = bytearray()
+        async for piece in pieces:
+            if (request is None) is not (piece.WhichOneof("part") == "upload"):
+                raise invalid_field("part", "the first message must have `upload`, all others `chunk`")
+            request = request or piece.upload
+            content += piece.chunk
+            if len(content) > self._image_bytes:
+                limit = self._image_bytes
+                raise SoutuError(
+                    Reason.IMAGE_TOO_LARGE, f"The image has more than {limit} bytes.", limit=limit
+                )
+        if request is None or request.WhichOneof("source"):
+            raise invalid_field("upload", "must come first, without content and uri")
+        request.content = bytes(content)
+        return request
+
+
+def _uploaded_message(uploaded: Uploaded, collection: str) -> image_service_pb2.UploadImageResponse:
+    return image_service_pb2.UploadImageResponse(
+        image=image_message(uploaded.image, collection),
+        created=uploaded.created,
+        receipt=receipt_message(uploaded.receipt),
+    )
+
+
+def _result_message(
+    result: Uploaded | SoutuError, collection: str
+) -> image_service_pb2.BatchUploadImagesResult:
+    if isinstance(result, SoutuError):
+        return image_service_pb2.BatchUploadImagesResult(status=status_of(result))
+    response = _uploaded_message(result, collection)
+    return image_service_pb2.BatchUploadImagesResult(status=status_pb2.Status(), response=response)
+
+
+def _status_message(outcome: object) -> status_pb2.Status:
+    return status_of(outcome) if isinstance(outcome, SoutuError) else status_pb2.Status()

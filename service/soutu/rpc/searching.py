@@ -1,0 +1,108 @@
+"""SearchService."""
+
+import asyncio
+from collections.abc import Sequence
+
+from google.rpc import status_pb2
+
+from soutu.domain.errors import SoutuError, invalid_field
+from soutu.domain.query import Subject
+from soutu.observe.metrics import Metrics
+from soutu.rpc.calls import Context
+from soutu.rpc.convert.queries import answer_message, query_of, stage_messages, subject_of, vector_message
+from soutu.rpc.errors import status_of
+from soutu.rpc.names import collection_name, generation_path, model_name
+from soutu.search.compare import Comparison, Comparisons, Space
+from soutu.search.search import Searches
+from soutu.v1 import search_pb2, search_pb2_grpc
+
+BATCH_LIMIT = 16
+_EMBED_LIMIT = 32
+# The share of the time left that a search may wait for min_revision, so that it can still say so.
+_WAIT_SHARE = 0.9
+
+
+class SearchServicer(search_pb2_grpc.SearchServiceServicer):
+    """Answers soutu.v1.SearchService."""
+
+    def __init__(
+        self, searches: Searches, comparisons: Comparisons, metrics: Metrics, min_revision_wait_s: float
+    ) -> None:
+        self._searches = searches
+        self._comparisons = comparisons
+        self._metrics = metrics
+        self._wait_s = min_revision_wait_s
+
+    async def Search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
+        return await self._search(request, context)
+
+    async def BatchSearch(
+        self, request: search_pb2.BatchSearchRequest, context: Context
+    ) -> search_pb2.BatchSearchResponse:
+        if not 1 <= len(request.requests) <= BATCH_LIMIT:
+            raise invalid_field("requests", f"must be 1 to {BATCH_LIMIT}")
+        results = await asyncio.gather(*(self._result(each, context) for each in request.requests))
+        return search_pb2.BatchSearchResponse(results=results)
+
+    async def Compare(
+        self, request: search_pb2.CompareRequest, context: Context
+    ) -> search_pb2.CompareResponse:
+        name = collection_name(request.collection, "collection")
+        space = await self._comparisons.space_of_collection(name.collection_id, name.generation_id)
+        first = subject_of(request.first, name.collection_id, "first")
+        second = subject_of(request.second, name.collection_id, "second")
+        compared = await self._comparisons.compare(space, first, second)
+        return search_pb2.CompareResponse(score=compared.score, report=_report(compared))
+
+    async def Embed(self, request: search_pb2.EmbedRequest, context: Context) -> search_pb2.EmbedResponse:
+        if not 1 <= len(request.inputs) <= _EMBED_LIMIT:
+            raise invalid_field("inputs", f"must be 1 to {_EMBED_LIMIT}")
+        space = await self._space(request.model)
+        names = [f"inputs[{index}]" for index in range(len(request.inputs))]
+        embedded = await self._comparisons.embed(space, _subjects(request.inputs, space, names), names)
+        return search_pb2.EmbedResponse(
+            vectors=[vector_message(vector, request.float16) for vector in embedded.vectors],
+            model=f"models/{space.model}",
+            stages=stage_messages(embedded.stages_s.items()),
+        )
+
+    async def _search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
+        left_s = context.time_remaining()
+        wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
+        answer = await self._searches.search(query_of(request, wait_s))
+        self._metrics.stages(answer.stages_s)
+        for degradation in answer.degraded:
+            self._metrics.degraded(degradation.part)
+        return answer_message(answer, request)
+
+    async def _result(
+        self, request: search_pb2.SearchRequest, context: Context
+    ) -> search_pb2.BatchSearchResult:
+        try:
+            response = await self._search(request, context)
+        except SoutuError as error:
+            return search_pb2.BatchSearchResult(status=status_of(error))
+        return search_pb2.BatchSearchResult(status=status_pb2.Status(), response=response)
+
+    async def _space(self, model: str) -> Space:
+        if model.startswith("models/"):
+            return await asyncio.to_thread(self._comparisons.space_of_model, model_name(model, "model"))
+        name = collection_name(model, "model")
+        return await self._comparisons.space_of_collection(name.collection_id, name.generation_id)
+
+
+def _subjects(inputs: Sequence[search_pb2.QueryPart], space: Space, names: list[str]) -> list[Subject]:
+    if space.head is None and any(part.WhichOneof("subject") == "stored_image" for part in inputs):
+        raise invalid_field("inputs", "stored images need a collection in `model`")
+    collection = space.head.collection.id if space.head else ""
+    return [subject_of(part, collection, name) for part, name in zip(inputs, names, strict=True)]
+
+
+def _report(compared: Comparison) -> search_pb2.SearchReport:
+    head = compared.space.head
+    assert head is not None, "a comparison is made in a collection's space"
+    return search_pb2.SearchReport(
+        generation=generation_path(head.collection.id, head.generation.id),
+        model=f"models/{compared.space.model}",
+        stages=stage_messages(compared.stages_s.items()),
+    )

@@ -1,0 +1,98 @@
+"""The gRPC server: listens, serves, drains."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.longrunning import operations_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+
+from soutu.observe.metrics import Metrics
+from soutu.rpc.admin import AdminServicer
+from soutu.rpc.calls import Calls
+from soutu.rpc.collections import CollectionServicer
+from soutu.rpc.images import ImageServicer
+from soutu.rpc.models import ModelServicer
+from soutu.rpc.operations import OperationServicer
+from soutu.rpc.reflection import reflection_servicer
+from soutu.rpc.searching import SearchServicer
+from soutu.v1 import (
+    admin_service_pb2_grpc,
+    collection_service_pb2_grpc,
+    image_service_pb2_grpc,
+    model_service_pb2_grpc,
+    search_pb2_grpc,
+)
+
+SERVICES = (
+    "soutu.v1.SearchService",
+    "soutu.v1.ImageService",
+    "soutu.v1.CollectionService",
+    "soutu.v1.ModelService",
+    "soutu.v1.AdminService",
+    "google.longrunning.Operations",
+    "grpc.health.v1.Health",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """One servicer per service."""
+
+    search: SearchServicer
+    images: ImageServicer
+    collections: CollectionServicer
+    models: ModelServicer
+    admin: AdminServicer
+    operations: OperationServicer
+
+
+class Server:
+    """Serves all services on one address."""
+
+    def __init__(
+        self, servicers: Servicers, metrics: Metrics, message_bytes: int, *, reflection: bool
+    ) -> None:
+        options = [
+            ("grpc.max_receive_message_length", message_bytes),
+            ("grpc.max_send_message_length", message_bytes),
+            ("grpc.so_reuseport", 0),
+        ]
+        self._server = grpc.aio.server(interceptors=[Calls(metrics)], options=options)
+        self._health = health.aio.HealthServicer()
+        _add(self._server, servicers, self._health)
+        if reflection:
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+                reflection_servicer(SERVICES), self._server
+            )
+
+    async def start(self, address: str) -> int:
+        """Listens on `address` (host:port, port 0 for a free one, or unix:path) and serves. Returns the port;
+        OSError if the address cannot be had."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: is something else listening there?") from error
+        await self._server.start()
+        await self._tell(health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def drain(self, grace_s: float) -> None:
+        """Takes no more calls, lets those under way finish within `grace_s`, and stops."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+    async def _tell(self, status: Any) -> None:
+        await asyncio.gather(*(self._health.set(name, status) for name in ("", *SERVICES)))
+
+
+def _add(server: grpc.aio.Server, servicers: Servicers, health_servicer: health.aio.HealthServicer) -> None:
+    search_pb2_grpc.add_SearchServiceServicer_to_server(servicers.search, server)
+    image_service_pb2_grpc.add_ImageServiceServicer_to_server(servicers.images, server)
+    collection_service_pb2_grpc.add_CollectionServiceServicer_to_server(servicers.collections, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicers.models, server)
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(servicers.admin, server)
+    operations_pb2_grpc.add_OperationsServicer_to_server(servicers.operations, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

@@ -1,0 +1,90 @@
+"""The query's vector: every part becomes a unit vector, and the parts one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soutu.domain.collection import Head
+from soutu.domain.embedding import Vector, checked_vector, combine, rounded
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import Image, Region
+from soutu.domain.model import ModelCard, ModelRef
+from soutu.domain.query import GivenVector, ImageBytes, Part, StoredImage, Subject
+from soutu.imaging.job import DecodeJob
+from soutu.imaging.pool import DecodePool
+from soutu.observe.stages import Stages
+from soutu.ports import Embedder, ImageCatalog, ModelStore, Originals
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A query as one vector, and the stored images that it was made of."""
+
+    vector: Vector
+    stored: frozenset[int]
+
+
+class QueryEmbedder:
+    """Turns the parts of a query into vectors."""
+
+    def __init__(
+        self,
+        decoders: DecodePool,
+        models: ModelStore,
+        embedder: Embedder,
+        catalog: ImageCatalog,
+        originals: Originals,
+    ) -> None:
+        self._decoders = decoders
+        self._models = models
+        self._embedder = embedder
+        self._catalog = catalog
+        self._originals = originals
+
+    async def query(self, head: Head, parts: Sequence[Part], stages: Stages) -> Embedded:
+        """The parts of a query on `head`, combined: their own errors, or QUERY_ZERO_SUM."""
+        model = head.generation.model
+        vectors = await asyncio.gather(*(self.subject(model, part.subject, stages, head) for part in parts))
+        stored = [part.subject.image_id for part in parts if isinstance(part.subject, StoredImage)]
+        uids = await self._catalog.image_ids(head.collection.uid, stored) if stored else {}
+        if len(parts) == 1 and parts[0].weight > 0:
+            return Embedded(vectors[0], frozenset(uids.values()))
+        return Embedded(combine(vectors, [part.weight for part in parts]), frozenset(uids.values()))
+
+    async def subject(self, model: ModelRef, subject: Subject, stages: Stages, head: Head | None) -> Vector:
+        """The vector of one subject under `model`. Stored images are looked up in `head`'s collection."""
+        match subject:
+            case GivenVector(values):
+                return checked_vector(values, self._models.card(str(model)).dimension)
+            case ImageBytes(data, region):
+                return await self._picture(self._models.card(str(model)), data, region, stages)
+            case StoredImage(image_id, region):
+                if head is None:
+                    raise SoutuError(Reason.IMAGE_NOT_FOUND, "A stored image needs a collection to be in.")
+                return await self._stored(head, image_id, region, stages)
+
+    async def _picture(self, card: ModelCard, data: bytes, region: Region | None, stages: Stages) -> Vector:
+        with stages.time("decode"):
+            decoded = await self._decoders.decode(data, DecodeJob(card.input, region))
+        assert decoded.pixels is not None, "a job with an input answers with pixels"
+        with stages.time("embed"):
+            vectors = await self._embedder.embed(card.ref, decoded.pixels[None])
+        return rounded(vectors[0])
+
+    async def _stored(self, head: Head, image_id: str, region: Region | None, stages: Stages) -> Vector:
+        with stages.time("lookup"):
+            image = await self._catalog.image(head.collection.uid, image_id)
+        if region is None:
+            return await self._kept(head.generation.model, image, stages)
+        with stages.time("read"):
+            data = await self._originals.read(image)
+        return await self._picture(self._models.card(str(head.generation.model)), data, region, stages)
+
+    async def _kept(self, model: ModelRef, image: Image, stages: Stages) -> Vector:
+        with stages.time("lookup"):
+            known = await self._catalog.embeddings(model, [image.content.sha256])
+        if image.content.sha256 in known:
+            return known[image.content.sha256]
+        with stages.time("read"):
+            data = await self._originals.read(image)
+        return await self._picture(self._models.card(str(model)), data, None, stages)

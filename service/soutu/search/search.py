@@ -1,0 +1,155 @@
+"""Search: from a query to its matches.
+
+head -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from soutu.domain.collection import GenerationState, Head
+from soutu.domain.embedding import Vector
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import Image
+from soutu.domain.query import Answer, Candidate, Match, Query
+from soutu.domain.revision import revision_number, revision_text
+from soutu.observe.stages import Stages
+from soutu.ports import Catalog, Following, VectorIndex
+from soutu.search.embedding import QueryEmbedder
+from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
+
+_SPARE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The matches of one page, and whether more may follow."""
+
+    matches: tuple[Match, ...]
+    more: bool
+
+
+class Searches:
+    """The search story."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        index: VectorIndex,
+        following: Following,
+        embedder: QueryEmbedder,
+        tokens: PageTokens,
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._following = following
+        self._embedder = embedder
+        self._tokens = tokens
+
+    async def search(self, query: Query) -> Answer:
+        """The page of matches that `query` asks for."""
+        stages = Stages()
+        with stages.time("head"):
+            head = await self._catalog.head(query.collection_id, query.generation_id)
+            await self._check_ready(head, query)
+        page = await self._page(head, query, stages)
+        followed = self._following.followed(head.generation)
+        found = await self._find(head, query, page, stages)
+        return Answer(
+            collection_id=head.collection.id,
+            generation_id=head.generation.id,
+            model=head.generation.model,
+            revision=revision_text(head.collection.uid, followed),
+            matches=found.matches,
+            next_page_token=self._next(query, page, found),
+            stages_s=stages.seconds,
+        )
+
+    async def _check_ready(self, head: Head, query: Query) -> None:
+        if head.generation.state is not GenerationState.READY:
+            raise SoutuError(Reason.GENERATION_UNREADY)
+        if query.min_revision:
+            revision = revision_number(head.collection.uid, query.min_revision)
+            if revision > head.collection.revision:
+                raise SoutuError(Reason.REVISION_INVALID, field="min_revision")
+            if not await self._following.reached(head.generation, revision, query.wait_s):
+                raise SoutuError(Reason.REVISION_NOT_REACHED)
+        self._following.check_ready(head.generation)
+
+    async def _page(self, head: Head, query: Query, stages: Stages) -> Page:
+        """Where the search begins: a new query is embedded, a page token carries its vector."""
+        if query.page_token:
+            page = self._tokens.read(query)
+            if page.collection_uid != head.collection.uid:
+                raise SoutuError(Reason.PAGE_TOKEN_EXPIRED, "The collection of the page token is gone.")
+            if page.generation_uid != head.generation.uid:
+                raise SoutuError(Reason.PAGE_TOKEN_EXPIRED)
+            return page
+        embedded = await self._embedder.query(head, query.parts, stages)
+        left_out = frozenset() if query.include_query_images else embedded.stored
+        return Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)
+
+    async def _find(self, head: Head, query: Query, page: Page, stages: Stages) -> Found:
+        """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand."""
+        hidden = await self._hidden(head, query, page)
+        wanted = min(query.page_size, MATCH_LIMIT - page.place.shown)
+        limit = page.place.shown + wanted + len(hidden) + _SPARE
+        while True:
+            with stages.time("nearest"):
+                candidates = await self._nearest(head, page.vector, limit, query.candidates)
+            standing = [each for each in candidates if _stands(each, query, page.place, hidden)]
+            with stages.time("join"):
+                matches = await self._join(head, standing)
+            if len(matches) > wanted or len(candidates) < limit or _below(candidates[-1], query):
+                return Found(tuple(matches[:wanted]), len(matches) > wanted)
+            limit *= 2
+
+    async def _hidden(self, head: Head, query: Query, page: Page) -> frozenset[int]:
+        if not query.exclude:
+            return page.left_out
+        excluded = await self._catalog.image_ids(head.collection.uid, sorted(query.exclude))
+        return page.left_out | frozenset(excluded.values())
+
+    async def _nearest(self, head: Head, vector: Vector, limit: int, candidates: int) -> Sequence[Candidate]:
+        generation = head.generation
+        size = candidates or generation.index.candidates
+        return (await self._index.nearest(generation.uid, vector[None], limit, candidates=size))[0]
+
+    async def _join(self, head: Head, candidates: Sequence[Candidate]) -> list[Match]:
+        """The candidates that are images now; points that disagree with their row are looked at again."""
+        rows = await self._catalog.images(head.collection.uid, [each.uid for each in candidates])
+        self._report(head, candidates, rows)
+        return [
+            Match(rows[each.uid], each.score, {"nearest": each.score})
+            for each in candidates
+            if each.uid in rows
+        ]
+
+    def _report(self, head: Head, candidates: Sequence[Candidate], rows: Mapping[int, Image]) -> None:
+        followed = self._following.followed(head.generation)
+        if followed < head.collection.revision:
+            return
+        stale = [
+            each.uid
+            for each in candidates
+            if (row := rows.get(each.uid)) is None or each.revision != row.revision <= followed
+        ]
+        if stale:
+            self._following.suspect(head.generation, stale)
+
+    def _next(self, query: Query, page: Page, found: Found) -> str:
+        shown = page.place.shown + len(found.matches)
+        if not found.more or shown >= MATCH_LIMIT:
+            return ""
+        last = found.matches[-1]
+        return self._tokens.write(query, replace(page, place=Place(shown, last.score, last.image.uid)))
+
+
+def _stands(candidate: Candidate, query: Query, place: Place, hidden: frozenset[int]) -> bool:
+    """Whether a candidate may be shown on this page."""
+    if candidate.uid in hidden or _below(candidate, query):
+        return False
+    return place.is_before(candidate.score, candidate.uid)
+
+
+def _below(candidate: Candidate, query: Query) -> bool:
+    return query.score_floor is not None and candidate.score < query.score_floor

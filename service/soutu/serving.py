@@ -1,0 +1,131 @@
+"""Serving: from settings to a server that answers, and back to a quiet data directory."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from soutu.adapters.data_directory import DataDirectory
+from soutu.bootstrap import BUNDLED_MODEL, Service, decode_limits, running
+from soutu.observe.logs import configure, logger
+from soutu.observe.metrics import Metrics
+from soutu.rpc.admin import AdminServicer, Check
+from soutu.rpc.collections import CollectionServicer
+from soutu.rpc.images import ImageServicer
+from soutu.rpc.models import ModelServicer
+from soutu.rpc.operations import OperationServicer
+from soutu.rpc.searching import SearchServicer
+from soutu.rpc.server import Servicers, Server
+from soutu.settings import Settings
+
+_log = logger(__name__)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    address: str | None = None,
+    ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serves until `stop` is set, or SIGTERM or SIGINT where none is given; then drains.
+
+    Listens on `address` (host:port or unix:path) or as the settings say; `ready` is told the address once
+    calls are answered. DATA_DIRECTORY_UNUSABLE; OSError if the address cannot be had.
+    """
+    configure(settings.log.level, settings.log.format)
+    metrics = Metrics()
+    directory = DataDirectory.open(settings.data_dir)
+    try:
+        if settings.server.metrics_port:
+            metrics.start(settings.server.metrics_host, settings.server.metrics_port)
+        async with running(settings, directory, metrics) as service:
+            with _stop_signals(stop) as ended:
+                await _serve(service, directory, address, ready, ended)
+    finally:
+        metrics.close()
+        directory.close()
+
+
+async def _serve(
+    service: Service,
+    directory: DataDirectory,
+    address: str | None,
+    ready: Callable[[str], None] | None,
+    ended: asyncio.Event,
+) -> None:
+    settings = service.settings.server
+    server = Server(
+        _servicers(service), service.metrics, settings.message_bytes, reflection=settings.reflection
+    )
+    asked = address or f"{settings.host}:{settings.port}"
+    port = await server.start(asked)
+    bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"
+    directory.announce(bound)
+    _log.info("serving", address=bound, data_dir=str(directory.path))
+    if ready:
+        ready(bound)
+    await ended.wait()
+    _log.info("draining", grace_s=settings.drain_s)
+    await server.drain(settings.drain_s)
+
+
+@contextmanager
+def _stop_signals(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
+    """`stop`, or an event that SIGTERM and SIGINT set."""
+    if stop is not None:
+        yield stop
+        return
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _servicers(service: Service) -> Servicers:
+    settings, adapters, stories = service.settings, service.adapters, service.stories
+    limits = decode_limits(settings)
+    wait_s = settings.search.min_revision_wait_s
+    return Servicers(
+        search=SearchServicer(stories.searches, stories.comparisons, service.metrics, wait_s),
+        images=ImageServicer(stories.uploads, stories.removals, stories.browser, limits.size_bytes),
+        collections=CollectionServicer(
+            stories.collections,
+            stories.desk,
+            stories.followers,
+            adapters.models,
+            settings.default_model or BUNDLED_MODEL,
+        ),
+        models=ModelServicer(adapters.models),
+        admin=AdminServicer(
+            settings.profile, adapters.clock.now(), settings.server.message_bytes, limits, _checks(service)
+        ),
+        operations=OperationServicer(stories.desk),
+    )
+
+
+def _checks(service: Service) -> dict[str, Check]:
+    adapters = service.adapters
+
+    async def catalog() -> str:
+        await adapters.catalog.ping()
+        return "answers"
+
+    async def index() -> str:
+        generations = await adapters.catalog.generations()
+        for generation in generations:
+            service.stories.followers.check_ready(generation)
+        return f"{len(generations)} generations are ready"
+
+    async def objects() -> str:
+        await adapters.objects.exists("contents/00/none")
+        return "answers"
+
+    async def decoders() -> str:
+        return f"{len(adapters.decoders.pids)} processes, {adapters.decoders.replaced} replaced"
+
+    return {"catalog": catalog, "index": index, "objects": objects, "decoders": decoders}
