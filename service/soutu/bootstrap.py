@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from soutu.adapters.cache.embeddings import CachedEmbedder
+from soutu.adapters.cache.memory import MemoryCache
 from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.inference.onnx import OnnxEmbedder
@@ -28,13 +30,14 @@ from soutu.ingest.follow import Follower, Pace
 from soutu.ingest.followers import Followers
 from soutu.ingest.reading import Reader
 from soutu.ingest.remove import Removals
+from soutu.ingest.revise import Revisions
 from soutu.ingest.upload import Uploads
 from soutu.models.verify import check_artefact
 from soutu.observe.clock import SystemClock
 from soutu.observe.metrics import Metrics
 from soutu.operations.desk import OperationDesk
 from soutu.operations.runner import OperationRunner
-from soutu.ports import Catalog, Clock, Embedder, ModelStore, ObjectStore, Originals, VectorIndex
+from soutu.ports import Cache, Catalog, Clock, Embedder, ModelStore, ObjectStore, Originals, VectorIndex
 from soutu.search.compare import Comparisons
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
@@ -57,6 +60,7 @@ class Adapters:
     embedder: Embedder
     index: VectorIndex
     decoders: DecodePool
+    cache: Cache
     token_key: bytes
 
 
@@ -68,6 +72,7 @@ class Stories:
     comparisons: Comparisons
     browser: ImageBrowser
     uploads: Uploads
+    revisions: Revisions
     removals: Removals
     collections: Collections
     desk: OperationDesk
@@ -123,7 +128,8 @@ async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncEx
     stack.push_async_callback(catalog.close)
     objects = await LocalObjects.open(path / "objects")
     models = model_store(settings)
-    embedder = OnnxEmbedder(models, settings.inference.threads or cores())
+    cache = MemoryCache(settings.cache.memory_bytes)
+    embedder = CachedEmbedder(OnnxEmbedder(models, settings.inference.threads or cores()), cache)
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
     stack.push_async_callback(index.close)
@@ -132,7 +138,7 @@ async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncEx
     stack.push_async_callback(decoders.close)
     originals = KeptOriginals(objects)
     key = directory.secret_key()
-    return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, key)
+    return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, cache, key)
 
 
 async def _stories(settings: Settings, adapters: Adapters, stack: AsyncExitStack) -> Stories:
@@ -156,6 +162,7 @@ async def _stories(settings: Settings, adapters: Adapters, stack: AsyncExitStack
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
         uploads=Uploads(catalog, reader, adapters.objects, commits),
+        revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
         collections=Collections(catalog, index, followers, runner),
         desk=OperationDesk(catalog, runner),

@@ -76,6 +76,17 @@ class Following(Protocol):
         ...
 
 
+class Cache(Protocol):
+    """Bytes under bytes, for a while: what is put may be gone at any time, and a cache that is down says so
+    only by forgetting."""
+
+    async def get(self, key: bytes) -> bytes | None: ...
+
+    async def put(self, key: bytes, value: bytes) -> None: ...
+
+    async def clear(self) -> None: ...
+
+
 class Embedder(Protocol):
     """Runs models."""
 

@@ -10,12 +10,13 @@ from soutu.bootstrap import BUNDLED_MODEL, Service, decode_limits, running
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admin import AdminServicer, Check
+from soutu.rpc.answers import Answers
 from soutu.rpc.collections import CollectionServicer
 from soutu.rpc.images import ImageServicer
 from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
 from soutu.rpc.searching import SearchServicer
-from soutu.rpc.server import Servicers, Server
+from soutu.rpc.server import Server, Servicers
 from soutu.settings import Settings
 
 _log = logger(__name__)
@@ -91,8 +92,12 @@ def _servicers(service: Service) -> Servicers:
     limits = decode_limits(settings)
     wait_s = settings.search.min_revision_wait_s
     return Servicers(
-        search=SearchServicer(stories.searches, stories.comparisons, service.metrics, wait_s),
-        images=ImageServicer(stories.uploads, stories.removals, stories.browser, limits.size_bytes),
+        search=SearchServicer(
+            stories.searches, stories.comparisons, Answers(adapters.cache), service.metrics, wait_s
+        ),
+        images=ImageServicer(
+            stories.uploads, stories.revisions, stories.removals, stories.browser, limits.size_bytes
+        ),
         collections=CollectionServicer(
             stories.collections,
             stories.desk,

@@ -96,9 +96,11 @@ class Follower:
         self.followed = self._persisted = self.generation.followed if kept else 0
         if not kept and self.generation.followed:
             _log.warning("the index was lost; it is made again", generation=self.generation.uid)
+            await self._catalog.set_followed(self.generation.uid, 0)
         while await self._take_over():
             pass
         await self._advance(self.followed, ready=True)
+        self._begin_optimizing()
 
     async def _step(self) -> None:
         self._wake.clear()
@@ -146,8 +148,7 @@ class Follower:
             await self._persist()
             self._persist_at = now + self._pace.persist_s
         if self._unoptimized >= self._pace.optimize_after and not self._optimizing:
-            self._unoptimized = 0
-            self._optimizing = asyncio.create_task(self._optimize())
+            self._begin_optimizing()
         if now >= self._scan_at:
             self._scan_at = now + self._pace.scan_s
             self._suspects.update(await self.mismatches())
@@ -157,6 +158,10 @@ class Follower:
         await self._index.persist(self.generation.uid)
         await self._catalog.set_followed(self.generation.uid, revision)
         self._persisted = revision
+
+    def _begin_optimizing(self) -> None:
+        self._unoptimized = 0
+        self._optimizing = asyncio.create_task(self._optimize())
 
     async def _optimize(self) -> None:
         try:

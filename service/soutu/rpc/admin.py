@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-
 from soutu import __version__
 from soutu.domain.errors import SoutuError
 from soutu.imaging.limits import DecodeLimits

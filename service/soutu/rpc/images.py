@@ -8,11 +8,12 @@ from soutu.browse.images import Download, ImageBrowser
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.writing import Remove
 from soutu.ingest.remove import Removals
+from soutu.ingest.revise import Revisions
 from soutu.ingest.upload import Upload, Uploaded, Uploads
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.basics import checked_mask, masked, page_size
 from soutu.rpc.convert.images import image_message
-from soutu.rpc.convert.uploads import receipt_message, request_of, upload_of
+from soutu.rpc.convert.uploads import receipt_message, request_of, revision_of, upload_of
 from soutu.rpc.errors import status_of
 from soutu.rpc.listing import list_token, text_after
 from soutu.rpc.names import collection_id, image_id_in, image_name
@@ -28,8 +29,16 @@ _THUMBNAIL_LIMIT = 1_024
 class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
     """Answers soutu.v1.ImageService."""
 
-    def __init__(self, uploads: Uploads, removals: Removals, browser: ImageBrowser, image_bytes: int) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        revisions: Revisions,
+        removals: Removals,
+        browser: ImageBrowser,
+        image_bytes: int,
+    ) -> None:
         self._uploads = uploads
+        self._revisions = revisions
         self._removals = removals
         self._browser = browser
         self._image_bytes = image_bytes
@@ -86,6 +95,18 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
     ) -> image_service_pb2.CountImagesResponse:
         count = await self._browser.count(collection_id(request.parent, "parent"))
         return image_service_pb2.CountImagesResponse(count=count)
+
+    async def UpdateImage(
+        self, request: image_service_pb2.UpdateImageRequest, context: Context
+    ) -> image_service_pb2.UpdateImageResponse:
+        name = image_name(request.image.name, "image.name")
+        schema = await self._browser.schema(name.collection_id)
+        revision = revision_of(request, name.image_id, schema)
+        identity = request_of(request.request_id, request)
+        image, receipt = await self._revisions.revise(name.collection_id, revision, identity)
+        return image_service_pb2.UpdateImageResponse(
+            image=image_message(image, name.collection_id), receipt=receipt_message(receipt)
+        )
 
     async def DeleteImage(
         self, request: image_service_pb2.DeleteImageRequest, context: Context

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from google.rpc import status_pb2
 
 from soutu.domain.errors import SoutuError, invalid_field
-from soutu.domain.query import Subject
+from soutu.domain.query import Answer, Subject
 from soutu.observe.metrics import Metrics
+from soutu.rpc.answers import Answers
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.queries import answer_message, query_of, stage_messages, subject_of, vector_message
 from soutu.rpc.errors import status_of
@@ -26,9 +27,15 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
     """Answers soutu.v1.SearchService."""
 
     def __init__(
-        self, searches: Searches, comparisons: Comparisons, metrics: Metrics, min_revision_wait_s: float
+        self,
+        searches: Searches,
+        comparisons: Comparisons,
+        answers: Answers,
+        metrics: Metrics,
+        min_revision_wait_s: float,
     ) -> None:
         self._searches = searches
+        self._answers = answers
         self._comparisons = comparisons
         self._metrics = metrics
         self._wait_s = min_revision_wait_s
@@ -69,11 +76,25 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
     async def _search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
         left_s = context.time_remaining()
         wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
-        answer = await self._searches.search(query_of(request, wait_s))
+        query = query_of(request, wait_s)
+        opening = await self._searches.open(query)
+        key = self._answers.key(request, opening)
+        if key:
+            kept = await self._answers.recall(key)
+            self._metrics.cache_read("answers", kept is not None)
+            if kept:
+                return kept
+        answer = await self._searches.answer(opening, query)
+        response = answer_message(answer, request)
+        if key and not answer.degraded and await self._searches.still_current(opening):
+            await self._answers.keep(key, response)
+        self._count(answer)
+        return response
+
+    def _count(self, answer: Answer) -> None:
         self._metrics.stages(answer.stages_s)
         for degradation in answer.degraded:
             self._metrics.degraded(degradation.part)
-        return answer_message(answer, request)
 
     async def _result(
         self, request: search_pb2.SearchRequest, context: Context

@@ -21,6 +21,20 @@ _SPARE = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """What a search found at its beginning: the head, and how far the index had followed."""
+
+    head: Head
+    followed: int
+    stages: Stages
+
+    @property
+    def current(self) -> bool:
+        """Whether the index had everything that the catalogue had."""
+        return self.followed == self.head.collection.revision
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The matches of one page, and whether more may follow."""
 
@@ -47,18 +61,36 @@ class Searches:
 
     async def search(self, query: Query) -> Answer:
         """The page of matches that `query` asks for."""
+        return await self.answer(await self.open(query), query)
+
+    async def open(self, query: Query) -> Opening:
+        """What the query is about, once its index is ready and has its min_revision: COLLECTION_NOT_FOUND,
+        GENERATION_NOT_FOUND, GENERATION_UNREADY, INDEX_UNREADY, REVISION_INVALID, REVISION_NOT_REACHED."""
         stages = Stages()
         with stages.time("head"):
             head = await self._catalog.head(query.collection_id, query.generation_id)
             await self._check_ready(head, query)
+        return Opening(head, self._following.followed(head.generation), stages)
+
+    async def still_current(self, opening: Opening) -> bool:
+        """Whether nothing has changed since the opening."""
+        collection, generation = opening.head.collection, opening.head.generation
+        head = await self._catalog.head(collection.id, generation.id)
+        return (
+            head.collection.uid == collection.uid
+            and head.collection.revision == self._following.followed(generation) == opening.followed
+        )
+
+    async def answer(self, opening: Opening, query: Query) -> Answer:
+        """The page of matches that `query` asks for, in what was opened for it."""
+        head, stages = opening.head, opening.stages
         page = await self._page(head, query, stages)
-        followed = self._following.followed(head.generation)
         found = await self._find(head, query, page, stages)
         return Answer(
             collection_id=head.collection.id,
             generation_id=head.generation.id,
             model=head.generation.model,
-            revision=revision_text(head.collection.uid, followed),
+            revision=revision_text(head.collection.uid, opening.followed),
             matches=found.matches,
             next_page_token=self._next(query, page, found),
             stages_s=stages.seconds,

@@ -103,13 +103,13 @@ class Ledger:
         return Written(None, self.revision, created=False)
 
     def _refuse_deleted_meanwhile(self, put: Put) -> None:
-        """Looks only at deletions of earlier runs: within a run no id comes twice."""
+        """Of this run's own deletions only the origins matter: no id comes twice in a run."""
         if put.started_at is None:
             return
         key = origin_key(put.origin) or ""
-        deleted = max(self._deletions.ids.get(put.image_id, 0), self._deletions.origin_keys.get(key, 0))
-        removed_here = put.origin is not None and any(put.origin == gone.origin for gone, _ in self.removed)
-        if deleted > put.started_at or removed_here:
+        here = (at for gone, at in self.removed if put.origin is not None and gone.origin == put.origin)
+        before = (self._deletions.ids.get(put.image_id, 0), self._deletions.origin_keys.get(key, 0))
+        if max(*before, *here) > put.started_at:
             raise SoutuError(
                 Reason.IMAGE_CHANGED_MEANWHILE,
                 f"The image {put.image_id} was deleted while the call ran.",

@@ -29,6 +29,7 @@ class FolderModels:
         self._roots = (bundled, models)
         self._check = check
         self._proven: set[ModelRef] = set()
+        self._cards: dict[str, ModelCard] = {}  # by name@version, which never change
 
     def list(self) -> tuple[ModelCard, ...]:
         """Every card, by name and version; MODEL_INVALID, naming the folder, if one is unsound."""
@@ -39,6 +40,8 @@ class FolderModels:
 
         Versions are compared by their numbers: 10 is newer than 9.
         """
+        if known := self._cards.get(name):
+            return known
         refs = [ref for ref in self._refs() if name in (ref.name, str(ref))]
         if not refs:
             raise self._not_found(name)
@@ -99,6 +102,7 @@ class FolderModels:
         card = _read_card(folder)
         if card.ref != ref:
             raise invalid_model(f"The folder of {ref} holds the card of {card.ref}; rename the folder.")
+        self._cards[str(ref)] = card
         return card
 
     def _folder(self, ref: ModelRef) -> Path:

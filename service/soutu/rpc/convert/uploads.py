@@ -9,11 +9,13 @@ from soutu.domain.collection import AttributeType
 from soutu.domain.errors import Reason, invalid_field
 from soutu.domain.image import checked_image_id
 from soutu.domain.writing import OnConflict, OnDuplicate, Receipt, Request
+from soutu.ingest.revise import Revision
 from soutu.ingest.upload import Upload
 from soutu.rpc.convert.basics import checked_text, one_of
 from soutu.rpc.convert.images import metadata_of
 from soutu.v1 import image_service_pb2
 
+_REVISABLE = frozenset(["title", "tags", "source_uri", "category", "rating", "attributes"])
 _ON_CONFLICT = {
     image_service_pb2.ON_CONFLICT_UNSPECIFIED: OnConflict.FAIL,
     image_service_pb2.ON_CONFLICT_FAIL: OnConflict.FAIL,
@@ -42,6 +44,21 @@ def upload_of(request: image_service_pb2.UploadImageRequest, schema: Mapping[str
         on_conflict=_ON_CONFLICT[request.on_conflict],
         on_duplicate=_ON_DUPLICATE[request.on_duplicate],
     )
+
+
+def revision_of(
+    request: image_service_pb2.UpdateImageRequest, image_id: str, schema: Mapping[str, AttributeType]
+) -> Revision:
+    """The change that a request asks for: the fields in its mask, or without one those that are filled in."""
+    paths = list(request.update_mask.paths)
+    if not paths:
+        paths = [field.name for field, _ in request.image.ListFields() if field.name in _REVISABLE]
+    for path in paths:
+        field, _, attribute = path.partition(".")
+        if field not in _REVISABLE or (attribute and (field != "attributes" or attribute not in schema)):
+            raise invalid_field("update_mask", f"{path!r} is not a field that can be changed")
+    metadata = metadata_of(request.image, schema, "image.")
+    return Revision(image_id, metadata, tuple(paths), request.image.etag)
 
 
 def request_of(request_id: str, request: Message) -> Request | None:

@@ -1,0 +1,112 @@
+"""One decoder process, seen from the service: started, asked, ended."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+import soutu
+from soutu.domain.errors import Reason, SoutuError
+from soutu.imaging.limits import DecodeLimits
+from soutu.imaging.wire import ANSWER_BYTES, ANSWER_HEAD, READY
+
+START_TIMEOUT_S = 30.0
+_SOCKET_BUFFER_BYTES = 1024 * 1024
+_SOURCE_ROOT = str(Path(soutu.__file__).parents[1])
+
+
+class DecoderProcess:
+    """A spawned `soutu.imaging.child` and the socket to it. One exchange at a time."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
+        self._process = process
+        self._channel = channel
+
+    @classmethod
+    async def start(cls, limits: DecodeLimits) -> Self:
+        """A process that is ready to decode; DECODER_UNAVAILABLE if none can be started."""
+        try:
+            process, channel = await asyncio.to_thread(_spawn, limits)
+        except OSError as error:
+            raise SoutuError(Reason.DECODER_UNAVAILABLE) from error
+        decoder = cls(process, channel)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await decoder._receive(len(READY))
+        except (OSError, EOFError) as error:  # TimeoutError is an OSError
+            await decoder.end()
+            raise SoutuError(Reason.DECODER_UNAVAILABLE) from error
+        except BaseException:
+            await decoder.end()
+            raise
+        return decoder
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    async def exchange(self, message: bytes) -> tuple[tuple[int, int, int], bytearray]:
+        """Send a job, receive (lengths, body) of its answer; OSError, EOFError or ValueError if it cannot."""
+        await asyncio.get_running_loop().sock_sendall(self._channel, message)
+        lengths = ANSWER_HEAD.unpack(await self._receive(ANSWER_HEAD.size))
+        if sum(lengths) > ANSWER_BYTES:
+            raise ValueError("no answer is as long")
+        return lengths, await self._receive(sum(lengths))
+
+    async def _receive(self, length: int) -> bytearray:
+        loop = asyncio.get_running_loop()
+        received = bytearray(length)
+        view = memoryview(received)
+        while view:
+            count = await loop.sock_recv_into(self._channel, view)
+            if count == 0:
+                raise EOFError("the decoder has ended")
+            view = view[count:]
+        return received
+
+    async def end(self) -> None:
+        """Kill the process and wait until it is gone. It keeps no state that could be lost."""
+        self._process.kill()
+        self._channel.close()
+        await asyncio.to_thread(self._process.wait)
+
+
+def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """Start the child in a session of its own, so that Ctrl-C at a terminal does not reach it."""
+    ours, theirs = socket.socketpair()
+    try:
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
+        ours.setblocking(False)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-B", "-m", "soutu.imaging.child", json.dumps(asdict(limits))],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # codecs print what strangers' files make them print
+            env=_environment(),
+            start_new_session=True,
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the package on the path and one thread and one heap per process."""
+    paths = [_SOURCE_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    settings = {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    return {**os.environ, **settings}

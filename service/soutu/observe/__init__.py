@@ -1,0 +1,1 @@
+"""What the service tells about itself: logs, metrics, stage timings; and the one clock."""

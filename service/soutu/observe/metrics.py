@@ -1,0 +1,138 @@
+"""Every metric of the service, declared once, and the port that Prometheus reads them on."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own.
+
+    Label values come from small sets (methods, codes, stages, kinds), or are names of collections, which
+    `forget_collection` removes again.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._server: tuple[WSGIServer, Thread] | None = None
+        self._declare_requests()
+        self._declare_work()
+        self._declare_collections()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _declare_requests(self) -> None:
+        self._requests = self._counter("soutu_rpc_requests", "Calls answered.", "method", "code")
+        self._running = self._gauge("soutu_rpc_running", "Calls being answered.", "method")
+        self._request_seconds = self._histogram("soutu_rpc_seconds", "From call to answer.", "method")
+        self._stage_seconds = self._histogram("soutu_stage_seconds", "Time in one stage of a call.", "stage")
+        self._degraded = self._counter("soutu_degraded_answers", "Answers given without a part.", "part")
+
+    def _declare_work(self) -> None:
+        self._decodes = self._counter("soutu_decodes", "Images decoded, by outcome.", "outcome")
+        self._replaced = self._counter("soutu_decoders_replaced", "Decoding processes killed and replaced.")
+        self._embedded = self._counter(
+            "soutu_images_embedded", "Images that a model turned into vectors.", "model"
+        )
+        self._cache_reads = self._counter(
+            "soutu_cache_reads", "Cache look-ups, by outcome.", "cache", "outcome"
+        )
+        self._operations = self._counter("soutu_operations", "Operations ended.", "kind", "state")
+        self._built = self._counter(
+            "soutu_built_images", "Images that builds handled, by outcome.", "outcome"
+        )
+
+    def _declare_collections(self) -> None:
+        self._lag = self._gauge("soutu_follow_lag_revisions", "Changes not in the index yet.", "collection")
+        self._images = self._gauge("soutu_collection_images", "Images in the index.", "collection")
+
+    def request_started(self, method: str) -> None:
+        """A call began; `method` is such as "/soutu.v1.SearchService/Search"."""
+        self._running.labels(method).inc()
+
+    def request_ended(self, method: str, code: str, seconds: float) -> None:
+        """A call that had started was answered; `code` is the gRPC status's name."""
+        self._running.labels(method).dec()
+        self._requests.labels(method, code).inc()
+        self._request_seconds.labels(method).observe(seconds)
+
+    def stages(self, seconds: Mapping[str, float]) -> None:
+        """What each stage of one call took."""
+        for stage, spent in seconds.items():
+            self._stage_seconds.labels(stage).observe(spent)
+
+    def degraded(self, part: str) -> None:
+        """An answer was given without `part`."""
+        self._degraded.labels(part).inc()
+
+    def decoded(self, outcome: str) -> None:
+        """An image was decoded ("ok") or refused (the reason's code)."""
+        self._decodes.labels(outcome).inc()
+
+    def decoder_replaced(self) -> None:
+        """A decoding process was killed, or died, and another took its place."""
+        self._replaced.inc()
+
+    def embedded(self, model: str, images: int) -> None:
+        """A model made vectors of so many images."""
+        self._embedded.labels(model).inc(images)
+
+    def cache_read(self, cache: str, hit: bool) -> None:
+        """A cache was asked."""
+        self._cache_reads.labels(cache, "hit" if hit else "miss").inc()
+
+    def operation_ended(self, kind: str, state: str) -> None:
+        """A long-running operation reached its last state."""
+        self._operations.labels(kind, state).inc()
+
+    def built(self, done: int, failed: int) -> None:
+        """A build handled a shard."""
+        self._built.labels("done").inc(done)
+        self._built.labels("failed").inc(failed)
+
+    def followed(self, collection: str, lag: int, images: int) -> None:
+        """The index of a collection holds so many images and is `lag` revisions behind."""
+        self._lag.labels(collection).set(lag)
+        self._images.labels(collection).set(images)
+
+    def forget_collection(self, collection: str) -> None:
+        """The collection was deleted."""
+        for gauge in (self._lag, self._images):
+            with suppress(KeyError):  # a collection that was never followed
+                gauge.remove(collection)
+
+    def start(self, host: str, port: int) -> int:
+        """Serves the metrics over HTTP from a thread; returns the port (a free one for 0).
+
+        OSError if the address is taken or not ours.
+        """
+        self._server = start_http_server(port, host, self.registry)
+        return self._server[0].server_port
+
+    def close(self) -> None:
+        """Stops serving, if it was."""
+        if self._server is None:
+            return
+        server, thread = self._server
+        self._server = None
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, registry=self.registry, buckets=_SECONDS)

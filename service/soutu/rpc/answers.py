@@ -1,0 +1,49 @@
+"""Whole answers to searches, kept for as long as nothing has changed.
+
+An answer is kept under the collection's uid, the generation's uid, the revision that both the catalogue and
+the index had before and after it was made, and the hash of the request's bytes: so it is found before
+anything is decoded, and a write makes it unfindable.
+"""
+
+import hashlib
+import struct
+
+from google.protobuf.message import DecodeError
+
+from soutu.ports import Cache
+from soutu.search.search import Opening
+from soutu.v1 import search_pb2
+
+_KEY = struct.Struct(">6sQQQ32s")
+
+
+class Answers:
+    """Remembers search answers in a cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
+        """The key of an answer that may be kept or recalled now; None where none may be."""
+        if request.skip_cache or not opening.current:
+            return None
+        head = opening.head
+        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        return _KEY.pack(b"answer", head.collection.uid, head.generation.uid, opening.followed, digest)
+
+    async def recall(self, key: bytes) -> search_pb2.SearchResponse | None:
+        """The answer under the key, marked as cached."""
+        kept = await self._cache.get(key)
+        if kept is None:
+            return None
+        try:
+            response = search_pb2.SearchResponse.FromString(kept)
+        except DecodeError:  # a shared cache may hold anything
+            return None
+        response.report.cached = True
+        del response.report.stages[:]
+        return response
+
+    async def keep(self, key: bytes, response: search_pb2.SearchResponse) -> None:
+        """Keeps an answer that nothing was left out of."""
+        await self._cache.put(key, response.SerializeToString())

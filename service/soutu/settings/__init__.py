@@ -1,0 +1,39 @@
+"""The one configuration of a process: read once, frozen, handed down by bootstrap."""
+
+from soutu.settings.describe import Row, described
+from soutu.settings.error import SettingsError
+from soutu.settings.keys import Key, known_keys
+from soutu.settings.read import SettingsSources, load_settings, read_settings
+from soutu.settings.schema import (
+    CacheSettings,
+    CatalogSettings,
+    DecodeSettings,
+    IndexSettings,
+    InferenceSettings,
+    LogSettings,
+    ObjectsSettings,
+    SearchSettings,
+    ServerSettings,
+    Settings,
+)
+
+__all__ = [
+    "CacheSettings",
+    "CatalogSettings",
+    "DecodeSettings",
+    "IndexSettings",
+    "InferenceSettings",
+    "Key",
+    "LogSettings",
+    "ObjectsSettings",
+    "Row",
+    "SearchSettings",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "SettingsSources",
+    "described",
+    "known_keys",
+    "load_settings",
+    "read_settings",
+]

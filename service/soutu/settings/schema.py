@@ -1,0 +1,184 @@
+"""Every setting there is: its key, type, bounds, default and one sentence about it.
+
+docs/configuration.md is written from this file by `make docs`.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0)]
+Bytes = Annotated[int, Field(ge=1024)]
+
+
+class Section(BaseModel):
+    """What all sections have in common: they never change, and refuse keys they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ServerSettings(Section):
+    """Where the server listens, and how it ends."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="The address that gRPC listens on.")
+    port: Port = Field(50_051, description="The port that gRPC listens on; 0 takes a free one.")
+    message_bytes: Bytes = Field(64 * MIB, description="The largest message accepted or sent.")
+    drain_s: float = Field(
+        10.0, ge=0, allow_inf_nan=False, description="How long running calls may go on at shutdown."
+    )
+    reflection: bool = Field(True, description="Whether clients may ask for the API's description.")
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="The address that Prometheus metrics are served on."
+    )
+    metrics_port: Port = Field(
+        0, description="The port that Prometheus metrics are served on; 0 serves none."
+    )
+    insecure_public: bool = Field(False, description="Insists on listening beyond this machine without keys.")
+
+    @model_validator(mode="after")
+    def _public_only_on_request(self) -> "ServerSettings":
+        if not self.insecure_public and not _is_local(self.host):
+            raise PydanticCustomError(
+                "insecure_public",
+                "is reachable from other machines, and callers need no key; listen on 127.0.0.1,"
+                " or set server.insecure_public if the network is trusted",
+                {"key": "server.host", "value": self.host},
+            )
+        return self
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class DecodeSettings(Section):
+    """Limits on pictures from strangers."""
+
+    workers: int = Field(0, ge=0, description="Processes that decode; 0 is one per core.")
+    image_bytes: Bytes = Field(20 * MIB, description="The largest image file.")
+    pixels: Positive = Field(50_000_000, description="The most pixels of an image, width times height.")
+    side: Positive = Field(16_384, description="The longest side of an image, in pixels.")
+    jpeg_scans: Positive = Field(100, description="The most scans of a progressive JPEG.")
+    metadata_bytes: Bytes = Field(MIB, description="The most metadata (EXIF, XMP, ICC, text) in an image.")
+    seconds: Seconds = Field(5.0, description="The longest that one decode may take.")
+    memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
+
+
+class InferenceSettings(Section):
+    """How models are run in this process."""
+
+    threads: int = Field(
+        0, ge=0, description="Inferences run at a time, each on one core; 0 is one per core."
+    )
+
+
+class IndexSettings(Section):
+    """How closely the index follows the catalogue."""
+
+    indexed_wait_s: float = Field(
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long an upload waits for the index before it answers without.",
+    )
+    backlog: Positive = Field(
+        20_000, description="Changes that the index may be behind before writes are refused."
+    )
+    persist_interval_s: Seconds = Field(
+        2.0, description="How often what the index holds is made to survive a power cut."
+    )
+    optimize_after: Positive = Field(
+        5_000, description="Changes after which the index rebuilds its search structures."
+    )
+
+
+class SearchSettings(Section):
+    """How queries are answered."""
+
+    min_revision_wait_s: Seconds = Field(
+        30.0, description="The longest that a search waits for its min_revision."
+    )
+
+
+class CatalogSettings(Section):
+    """The database."""
+
+    url: str = Field(
+        "",
+        repr=False,
+        description="The database's SQLAlchemy URL; empty is SQLite in data_dir.",
+        json_schema_extra={"secret": True},
+    )
+
+
+class CacheSettings(Section):
+    """What is remembered to save work."""
+
+    memory_bytes: Bytes = Field(
+        64 * MIB, description="The most memory for remembered embeddings and search answers."
+    )
+
+
+class ObjectsSettings(Section):
+    """The store of original images."""
+
+    sweep_grace_s: Seconds = Field(3_600.0, description="How long an object that no image uses is kept.")
+    sweep_interval_s: Seconds = Field(600.0, description="How often such objects are looked for.")
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe lines to log."
+    )
+    format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object per line."
+    )
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    profile: Literal["embedded", "cluster"] = Field(
+        "embedded", description="Everything in this process, or on servers beside it."
+    )
+    data_dir: AbsolutePath = Field(
+        Path("~/.local/share/soutu"),
+        description="Where the embedded profile keeps everything; one server at a time.",
+    )
+    default_model: str = Field(
+        "",
+        description="The model of collections that name none, as name or name@version; empty is ours.",
+    )
+    build_roots: tuple[AbsolutePath, ...] = Field(
+        (), description="The directories below which builds may read; none means that builds read nothing."
+    )
+    server: ServerSettings = ServerSettings()
+    decode: DecodeSettings = DecodeSettings()
+    inference: InferenceSettings = InferenceSettings()
+    index: IndexSettings = IndexSettings()
+    search: SearchSettings = SearchSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    cache: CacheSettings = CacheSettings()
+    objects: ObjectsSettings = ObjectsSettings()
+    log: LogSettings = LogSettings()

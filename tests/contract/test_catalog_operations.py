@@ -1,0 +1,201 @@
+"""The Catalog port's promises on operations, their leases and their checkpoints."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from soutu.adapters.catalog import SqlCatalog
+from soutu.domain.collection import Collection
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.writing import Checkpoint, Failure
+from soutu.ports import Catalog
+from tests.contract.catalog_fixtures import DRAFT, MovableClock, put, url_of
+
+LEASE_S = 10.0
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
+    opened = await SqlCatalog.open(url_of(tmp_path), clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def pictures(catalog: Catalog) -> Collection:
+    return await catalog.create_collection(DRAFT)
+
+
+async def build(catalog: Catalog, collection: Collection) -> Operation:
+    request = {"source": "/photos", "limits": [1, 2]}
+    return await catalog.create_operation(OperationKind.BUILD, collection.uid, collection.id, request)
+
+
+async def test_an_operation_comes_back_as_it_was_made(catalog: Catalog, pictures: Collection) -> None:
+    made = await build(catalog, pictures)
+    assert await catalog.operation(made.id) == made
+    assert (made.state, made.request["source"]) == (OperationState.PENDING, "/photos")
+    with pytest.raises(SoutuError) as failure:
+        await catalog.operation("op-none")
+    assert failure.value.reason is Reason.OPERATION_NOT_FOUND
+
+
+async def test_operations_are_paged_oldest_first(catalog: Catalog, pictures: Collection) -> None:
+    uids = [(await build(catalog, pictures)).uid for _ in range(4)]
+    assert [found.uid for found in await catalog.operations(uids[0], 2)] == uids[1:3]
+
+
+async def test_the_oldest_that_nobody_holds_is_claimed(
+    catalog: Catalog, pictures: Collection, clock: MovableClock
+) -> None:
+    first, second = await build(catalog, pictures), await build(catalog, pictures)
+    claimed = await catalog.claim_operation("me", LEASE_S)
+    assert claimed is not None
+    assert (claimed.uid, claimed.state, claimed.start_time) == (
+        first.uid,
+        OperationState.RUNNING,
+        clock.now(),
+    )
+    assert claimed == await catalog.operation(first.id)
+    other = await catalog.claim_operation("you", LEASE_S)
+    assert other is not None
+    assert other.uid == second.uid
+    assert await catalog.claim_operation("she", LEASE_S) is None
+
+
+async def test_an_operation_is_claimed_by_one_only(catalog: Catalog, pictures: Collection) -> None:
+    await build(catalog, pictures)
+    claims = await asyncio.gather(*(catalog.claim_operation(f"{n}", LEASE_S) for n in range(8)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+async def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_told(
+    catalog: Catalog, pictures: Collection, clock: MovableClock
+) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    clock.move(LEASE_S - 1)
+    assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 3, 1))
+    clock.move(LEASE_S - 1)
+    assert await catalog.claim_operation("you", LEASE_S) is None
+    clock.move(2)
+    assert await catalog.claim_operation("you", LEASE_S) is not None
+    assert not await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 9, 9))
+    await catalog.finish_operation(operation.uid, "me", OperationState.FAILED, Progress())
+    found = await catalog.operation(operation.id)
+    assert (found.state, found.progress) == (OperationState.RUNNING, Progress(9, 3, 1))
+
+
+async def test_released_operations_are_claimed_at_once(catalog: Catalog, pictures: Collection) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("former process", LEASE_S)
+    await catalog.release_operations()
+    again = await catalog.claim_operation("me", LEASE_S)
+    assert again is not None
+    assert again.uid == operation.uid
+
+
+async def test_a_finished_operation_tells_how_it_ended(
+    catalog: Catalog, pictures: Collection, clock: MovableClock
+) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    clock.move(5)
+    await catalog.finish_operation(
+        operation.uid,
+        "me",
+        OperationState.FAILED,
+        Progress(5, 2, 3),
+        result={"images": 2},
+        error_reason="INTERNAL",
+        error_message="It broke.",
+    )
+    found = await catalog.operation(operation.id)
+    assert (found.state, found.progress, found.result) == (
+        OperationState.FAILED,
+        Progress(5, 2, 3),
+        {"images": 2},
+    )
+    assert (found.error_reason, found.error_message, found.end_time) == (
+        "INTERNAL",
+        "It broke.",
+        clock.now(),
+    )
+    assert await catalog.claim_operation("you", LEASE_S) is None
+
+
+async def test_cancelling_ends_what_waits_and_stops_what_runs(catalog: Catalog, pictures: Collection) -> None:
+    running, waiting = await build(catalog, pictures), await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    for operation in (running, waiting):
+        await catalog.request_cancel(operation.uid)
+    assert (await catalog.operation(waiting.id)).state is OperationState.CANCELLED
+    assert (await catalog.operation(running.id)).cancel_requested
+    assert not await catalog.heartbeat(running.uid, "me", LEASE_S, Progress())
+    await catalog.finish_operation(running.uid, "me", OperationState.CANCELLED, Progress())
+    await catalog.request_cancel(running.uid)  # finished: nothing to do
+    assert (await catalog.operation(running.id)).state is OperationState.CANCELLED
+    with pytest.raises(SoutuError) as failure:
+        await catalog.request_cancel(999)
+    assert failure.value.reason is Reason.OPERATION_NOT_FOUND
+
+
+async def test_only_finished_operations_are_deleted(catalog: Catalog, pictures: Collection) -> None:
+    operation = await build(catalog, pictures)
+    with pytest.raises(SoutuError) as failure:
+        await catalog.delete_operation(operation.uid)
+    assert failure.value.reason is Reason.OPERATION_UNFINISHED
+    await catalog.request_cancel(operation.uid)
+    await catalog.delete_operation(operation.uid)
+    with pytest.raises(SoutuError):
+        await catalog.operation(operation.id)
+    assert (await build(catalog, pictures)).uid > operation.uid
+
+
+async def test_a_checkpoint_is_written_with_its_shard(catalog: Catalog, pictures: Collection) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    failures = tuple(Failure(f"{n}.jpg", "IMAGE_UNREADABLE", "It is damaged.") for n in range(3))
+    await catalog.commit(
+        pictures.uid, [put("a")], checkpoint=Checkpoint(operation.uid, "shard-1", 1, 3, failures, "me")
+    )
+    found = await catalog.operation(operation.id)
+    assert (found.cursor, found.progress) == ("shard-1", Progress(0, 1, 3))
+    first, second, third = await catalog.failures(operation.uid, 0, 10)
+    assert (first[1], await catalog.failures(operation.uid, first[0], 1)) == (failures[0], [second])
+    assert third[1] == failures[2]
+
+
+@pytest.mark.parametrize("owner", ["", "somebody else"])
+async def test_a_shard_of_a_stopped_or_lost_operation_is_not_written(
+    catalog: Catalog, pictures: Collection, owner: str
+) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    if not owner:
+        await catalog.finish_operation(operation.uid, "me", OperationState.CANCELLED, Progress())
+    with pytest.raises(SoutuError) as failure:
+        await catalog.commit(
+            pictures.uid, [put("a")], checkpoint=Checkpoint(operation.uid, "c", 1, 0, owner=owner)
+        )
+    assert failure.value.reason is Reason.IMAGE_CHANGED_MEANWHILE
+    assert await catalog.list_images(pictures.uid, "", 9) == []
+    assert (await catalog.operation(operation.id)).cursor == ""
+
+
+async def test_a_deleted_collection_takes_its_operations_along(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    operation = await build(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    await catalog.delete_collection(pictures.uid)
+    assert await catalog.operations(0, 9) == []
+    assert not await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress())

@@ -1,0 +1,130 @@
+"""What every Embedder keeps. Each adapter joins by a branch of the fixture."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soutu.adapters.inference.onnx import OnnxEmbedder
+from soutu.domain.embedding import all_units
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import ModelRef
+from soutu.ports import Embedder
+from tests.contract.embedders import FIRST, bundled_models, random_pixels, write_model
+
+SIDE, DIMENSION = 128, 595
+
+
+@pytest.fixture(params=["onnx"])
+async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Embedder]:
+    adapter = OnnxEmbedder(bundled_models(tmp_path), threads=2)
+    yield adapter
+    await adapter.close()
+
+
+async def test_pictures_become_unit_vectors(embedder: Embedder) -> None:
+    vectors = await embedder.embed(FIRST, random_pixels(3, SIDE))
+
+    assert vectors.shape == (3, DIMENSION)
+    assert vectors.dtype == np.float32
+    assert all_units(vectors)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 17])
+async def test_a_batch_answers_as_its_pictures_alone(embedder: Embedder, count: int) -> None:
+    pixels = random_pixels(count, SIDE)
+
+    together = await embedder.embed(FIRST, pixels)
+    alone = [await embedder.embed(FIRST, pixels[place : place + 1]) for place in range(count)]
+
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-5)
+
+
+async def test_no_pictures_have_no_vectors(embedder: Embedder) -> None:
+    assert (await embedder.embed(FIRST, random_pixels(0, SIDE))).shape == (0, DIMENSION)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (1, 0, 0)])
+async def test_a_picture_of_one_colour_has_a_direction(
+    embedder: Embedder, colour: tuple[int, int, int]
+) -> None:
+    pixels = np.full((1, SIDE, SIDE, 3), colour, np.uint8)
+
+    assert all_units(await embedder.embed(FIRST, pixels))
+
+
+async def test_pixels_need_not_be_contiguous_and_are_left_alone(embedder: Embedder) -> None:
+    pixels = random_pixels(2, SIDE)
+    before = pixels.copy()
+
+    mirrored = await embedder.embed(FIRST, pixels[:, :, ::-1])
+
+    expected = await embedder.embed(FIRST, np.ascontiguousarray(pixels[:, :, ::-1]))
+    np.testing.assert_allclose(mirrored, expected, atol=1e-6)
+    np.testing.assert_array_equal(pixels, before)
+
+
+async def test_calls_side_by_side_do_not_mix(embedder: Embedder) -> None:
+    batches = [random_pixels(3, SIDE, seed) for seed in range(8)]
+
+    together = await asyncio.gather(*(embedder.embed(FIRST, batch) for batch in batches))
+
+    for vectors, batch in zip(together, batches, strict=True):
+        np.testing.assert_allclose(vectors, await embedder.embed(FIRST, batch), atol=1e-5)
+
+
+async def test_an_unknown_model_is_not_found(embedder: Embedder) -> None:
+    with pytest.raises(SoutuError, match="gradient-color@1") as error:
+        await embedder.embed(ModelRef("gradient-color", "999"), random_pixels(1, SIDE))
+
+    assert error.value.reason is Reason.MODEL_NOT_FOUND
+
+
+async def test_a_model_that_does_not_load_is_unavailable(embedder: Embedder, tmp_path: Path) -> None:
+    card = write_model(tmp_path, "rubbish", b"not a model at all")
+
+    with pytest.raises(SoutuError, match="rubbish@1") as error:
+        await embedder.embed(card.ref, random_pixels(1, card.input.width))
+
+    assert error.value.reason is Reason.INFERENCE_UNAVAILABLE
+    assert error.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((1, SIDE, SIDE, 3), np.float32),
+        np.zeros((SIDE, SIDE, 3), np.uint8),
+        np.zeros((1, 3, SIDE, SIDE), np.uint8),
+        np.zeros((1, SIDE, SIDE + 1, 3), np.uint8),
+    ],
+    ids=["float", "no batch", "planes", "size"],
+)
+async def test_other_pixels_are_the_callers_fault(embedder: Embedder, pixels: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="takes uint8"):
+        await embedder.embed(FIRST, pixels)
+
+
+async def test_a_cancelled_call_leaves_the_others_alone(embedder: Embedder) -> None:
+    pixels = random_pixels(9, SIDE)
+    given_up = asyncio.create_task(embedder.embed(FIRST, pixels))
+    kept = asyncio.create_task(embedder.embed(FIRST, pixels))
+    await asyncio.sleep(0)
+    given_up.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    assert all_units(await kept)
+    assert all_units(await embedder.embed(FIRST, pixels))
+
+
+async def test_a_closed_embedder_says_so(embedder: Embedder) -> None:
+    await embedder.embed(FIRST, random_pixels(1, SIDE))
+    await embedder.close()
+
+    with pytest.raises(SoutuError) as error:
+        await embedder.embed(FIRST, random_pixels(1, SIDE))
+
+    assert error.value.reason is Reason.SHUTTING_DOWN

@@ -1,0 +1,265 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import Region
+from soutu.domain.model import InputSpec
+from soutu.imaging.decode import decode
+from soutu.imaging.job import DecodeJob
+from soutu.imaging.limits import MIB, DecodeLimits
+from soutu.imaging.pool import DecodePool
+from soutu.imaging.process import DecoderProcess
+from tests.unit.imaging.pictures import LIMITS, encoded, png, scene, slow_png
+
+JOB = DecodeJob(InputSpec(64, 48), Region(0, 0.1, 1, 0.9), thumbnail_side=40)
+PHOTO = encoded(scene(300, 200), "JPEG")
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[DecodePool]:
+    pool = DecodePool(2, LIMITS)
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+async def opened(size: int, limits: DecodeLimits) -> DecodePool:
+    pool = DecodePool(size, limits)
+    await pool.start()
+    return pool
+
+
+async def reason_of(pool: DecodePool, data: bytes) -> Reason:
+    with pytest.raises(SoutuError) as refused:
+        await pool.decode(data, JOB)
+    return refused.value.reason
+
+
+def gone(pid: int) -> bool:
+    """Whether no process has this id, or only one that has ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+async def eventually(gone_pids: list[int], within_s: float = 5) -> bool:
+    deadline = time.monotonic() + within_s
+    while not all(map(gone, gone_pids)) and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    return all(map(gone, gone_pids))
+
+
+async def test_a_decoder_answers_as_the_function_does(pool: DecodePool) -> None:
+    there, here = await pool.decode(PHOTO, JOB), decode(PHOTO, JOB, LIMITS)
+    assert there.pixels is not None
+    assert here.pixels is not None
+    assert (there.pixels == here.pixels).all()
+    assert there.pixels.shape == (48, 64, 3)
+    assert there.pixels.flags.c_contiguous
+    assert there.thumbnail == here.thumbnail
+    assert (there.width, there.height, there.media_type, there.exif) == (300, 200, "image/jpeg", here.exif)
+    nothing = await pool.decode(PHOTO, DecodeJob())
+    assert (nothing.pixels, nothing.thumbnail) == (None, None)
+
+
+async def test_refusals_keep_reason_message_and_metadata(pool: DecodePool) -> None:
+    with pytest.raises(SoutuError) as refused:
+        await pool.decode(png(8000, 8000), JOB)
+    assert refused.value.reason is Reason.IMAGE_TOO_LARGE
+    assert refused.value.metadata == {"limit": "pixels"}
+    assert await reason_of(pool, b"") is Reason.IMAGE_EMPTY
+    assert await reason_of(pool, b"text") is Reason.IMAGE_FORMAT_UNSUPPORTED
+    assert await reason_of(pool, PHOTO[:500]) is Reason.IMAGE_UNREADABLE
+    assert await reason_of(pool, bytes(LIMITS.size_bytes + 1)) is Reason.IMAGE_TOO_LARGE
+    assert pool.replaced == 0
+
+
+async def test_large_files_and_many_callers_at_once_get_their_own_answers(pool: DecodePool) -> None:
+    widths = [10 + n for n in range(40)]
+    bulky = encoded(scene(1500, 1000), "BMP")
+    small = [pool.decode(encoded(scene(width, 20), "PNG"), JOB) for width in widths]
+    first, *others = await asyncio.gather(pool.decode(bulky, JOB), *small)
+    assert (first.width, first.height) == (1500, 1000)
+    assert [other.width for other in others] == widths
+    assert pool.jobs == 41
+
+
+async def test_an_overrun_is_too_slow_and_the_file_is_not_tried_again() -> None:
+    pool = await opened(1, DecodeLimits(seconds=0.05))
+    try:
+        before, slow = pool.pids, slow_png()
+        assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
+        assert (await pool.decode(PHOTO, JOB)).width == 300
+        assert await eventually(before)
+        started = time.monotonic()
+        assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
+        assert time.monotonic() - started < 0.04
+        assert pool.replaced == 1
+        assert await reason_of(pool, slow[:-1] + b"?") in (Reason.IMAGE_TOO_SLOW, Reason.IMAGE_UNREADABLE)
+    finally:
+        await pool.close()
+
+
+async def test_a_memory_bomb_is_hostile_and_the_file_is_not_tried_again() -> None:
+    pool = await opened(1, DecodeLimits(memory_bytes=48 * MIB))
+    try:
+        bomb = slow_png()
+        assert await reason_of(pool, bomb) is Reason.IMAGE_HOSTILE
+        assert (await pool.decode(PHOTO, JOB)).width == 300
+        assert await reason_of(pool, bomb) is Reason.IMAGE_HOSTILE
+        assert pool.replaced == 1
+    finally:
+        await pool.close()
+
+
+async def test_the_largest_canvas_allowed_fits_the_memory_allowed(pool: DecodePool) -> None:
+    assert (await pool.decode(png(10_000, 5000), JOB)).width == 10_000
+
+
+async def test_a_decoder_killed_at_work_is_replaced_and_the_others_go_on(pool: DecodePool) -> None:
+    before = set(pool.pids)
+    working = asyncio.create_task(pool.decode(slow_png(), JOB))
+    await asyncio.sleep(0.1)
+    busy = max(before, key=cpu_ticks)
+    os.kill(busy, signal.SIGKILL)
+    answers = await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(20)), return_exceptions=True)
+    [outcome] = await asyncio.gather(working, return_exceptions=True)
+    assert all(getattr(answer, "width", 0) == 300 for answer in answers)
+    assert isinstance(outcome, SoutuError)
+    assert outcome.reason is Reason.IMAGE_HOSTILE
+    await pool.decode(PHOTO, JOB)
+    assert pool.replaced == 1
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+async def test_decoders_that_died_while_idle_cost_no_job(pool: DecodePool) -> None:
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    await eventually(pool.pids)
+    answers = await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(4)))
+    assert [answer.width for answer in answers] == [300] * 4
+
+
+async def test_a_stopped_decoder_overruns_and_is_killed() -> None:
+    pool = await opened(1, DecodeLimits(seconds=0.3))
+    try:
+        before = pool.pids
+        os.kill(before[0], signal.SIGSTOP)
+        assert await reason_of(pool, PHOTO) is Reason.IMAGE_TOO_SLOW
+        assert await eventually(before)
+        other = encoded(scene(50, 40), "PNG")
+        assert (await pool.decode(other, JOB)).width == 50
+    finally:
+        await pool.close()
+
+
+async def test_cancelled_calls_leave_every_answer_with_its_own_question(pool: DecodePool) -> None:
+    for round_ in range(30):
+        task = asyncio.create_task(pool.decode(encoded(scene(400, 10 + round_), "PNG"), JOB))
+        await asyncio.sleep(0.001 * (round_ % 7))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        answer = await pool.decode(encoded(scene(200 + round_, 30), "PNG"), JOB)
+        assert answer.width == 200 + round_
+    assert pool.replaced == 0
+
+
+async def test_interrupt_and_terminate_do_not_reach_a_decoder(pool: DecodePool) -> None:
+    before = pool.pids
+    for pid in before:
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGTERM)
+    await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(4)))
+    assert pool.pids == before
+
+
+async def test_close_lets_the_running_end_refuses_the_waiting_and_leaves_no_process() -> None:
+    pool = await opened(1, LIMITS)
+    before = pool.pids
+    running = asyncio.create_task(pool.decode(slow_png(), JOB))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.create_task(pool.decode(PHOTO, JOB))
+    await asyncio.sleep(0)
+    await pool.close()
+    assert (await running).width == 8000
+    with pytest.raises(SoutuError) as refused:
+        await waiting
+    assert refused.value.reason is Reason.SHUTTING_DOWN
+    assert await reason_of(pool, PHOTO) is Reason.SHUTTING_DOWN
+    assert pool.pids == []
+    assert all(map(gone, before))
+
+
+async def test_decoders_that_cannot_start_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for executable in ("/nonexistent/python", "/bin/false"):
+        monkeypatch.setattr(sys, "executable", executable)
+        with pytest.raises(SoutuError) as refused:
+            await opened(2, LIMITS)
+        assert refused.value.reason is Reason.DECODER_UNAVAILABLE
+
+
+async def test_a_pool_recovers_once_decoders_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = await opened(1, LIMITS)
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", "/bin/false")
+            os.kill(pool.pids[0], signal.SIGKILL)
+            await eventually(pool.pids)
+            assert await reason_of(pool, PHOTO) is Reason.DECODER_UNAVAILABLE
+        assert (await pool.decode(PHOTO, JOB)).width == 300
+    finally:
+        await pool.close()
+
+
+async def test_nonsense_from_a_decoder_is_not_believed() -> None:
+    decoder = await DecoderProcess.start(LIMITS)
+    try:
+        with pytest.raises(EOFError):  # a job that is none: the decoder ends and nothing hangs
+            await decoder.exchange(b"\x04\0\0\0\0\0\0\0nope")
+    finally:
+        await decoder.end()
+
+
+def test_decoders_die_with_a_parent_that_is_killed() -> None:
+    program = textwrap.dedent("""
+        import asyncio, sys
+        from soutu.imaging.limits import DecodeLimits
+        from soutu.imaging.pool import DecodePool
+
+        async def main():
+            pool = DecodePool(2, DecodeLimits())
+            await pool.start()
+            print(*pool.pids, flush=True)
+            await asyncio.sleep(60)
+
+        asyncio.run(main())
+    """)
+    source = str(Path(sys.modules["soutu"].__file__ or "").parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": source}
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    assert asyncio.run(eventually(pids, within_s=3))
+
+
+async def test_a_warm_decoder_is_small(pool: DecodePool) -> None:
+    await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(8)))
+    for pid in pool.pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        pss_kb = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        assert pss_kb < 60_000

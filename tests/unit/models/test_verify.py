@@ -1,0 +1,53 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import InputSpec, ModelCard, Task
+from soutu.models.verify import check_artefact
+from tests.contract.embedders import BUNDLED, mean_colour_model, write_model
+
+
+def bundled(folder: Path) -> tuple[Path, ModelCard]:
+    """The descriptor that ships, and a card that fits it."""
+    artefact = BUNDLED / "gradient-color" / "1" / "model.onnx"
+    card = write_model(folder, "gradient-color", artefact.read_bytes(), 595)
+    return artefact, replace(card, input=InputSpec(128, 128))
+
+
+def test_a_sound_artefact_passes(tmp_path: Path) -> None:
+    check_artefact(*bundled(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dimension": 594}, r"\(3, 595\) to three pictures, not float32 \(3, 594\)"),
+        ({"input": InputSpec(127, 128)}, "ONNX Runtime"),
+        ({"task": Task.EMBED_TEXT}, "embed-text"),
+    ],
+)
+def test_an_artefact_that_differs_from_its_card_is_refused(
+    tmp_path: Path, change: dict[str, object], sentence: str
+) -> None:
+    artefact, card = bundled(tmp_path)
+
+    with pytest.raises(SoutuError, match=sentence) as error:
+        check_artefact(artefact, replace(card, **change))  # type: ignore[arg-type]
+
+    assert error.value.reason is Reason.MODEL_INVALID
+
+
+def test_an_artefact_that_fails_on_black_is_refused(tmp_path: Path) -> None:
+    card = write_model(tmp_path, "mean-colour", mean_colour_model())
+
+    with pytest.raises(SoutuError, match="length one"):
+        check_artefact(tmp_path / "mean-colour" / "1" / card.artefact, card)
+
+
+def test_rubbish_is_refused(tmp_path: Path) -> None:
+    card = write_model(tmp_path, "rubbish", b"rubbish")
+
+    with pytest.raises(SoutuError, match="does not run"):
+        check_artefact(tmp_path / "rubbish" / "1" / card.artefact, card)
