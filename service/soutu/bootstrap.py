@@ -17,6 +17,8 @@ from soutu.adapters.objects.local import LocalObjects
 from soutu.adapters.objects.originals import KeptOriginals
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.browse.images import ImageBrowser
+from soutu.collections.estimate import Estimates
+from soutu.collections.generations import Generations
 from soutu.collections.lives import Collections
 from soutu.domain.collection import Generation
 from soutu.domain.errors import Reason, SoutuError
@@ -25,17 +27,21 @@ from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.pool import DecodePool
 from soutu.ingest.build import Builds
 from soutu.ingest.commits import Commits
+from soutu.ingest.completion import Completion
 from soutu.ingest.files import FileReader
 from soutu.ingest.follow import Follower, Pace
 from soutu.ingest.followers import Followers
 from soutu.ingest.reading import Reader
 from soutu.ingest.remove import Removals
 from soutu.ingest.revise import Revisions
+from soutu.ingest.storing import Storing
+from soutu.ingest.sweep import Sweep
 from soutu.ingest.upload import Uploads
 from soutu.models.verify import check_artefact
 from soutu.observe.clock import SystemClock
 from soutu.observe.metrics import Metrics
 from soutu.operations.desk import OperationDesk
+from soutu.operations.job import Work
 from soutu.operations.runner import OperationRunner
 from soutu.ports import Cache, Catalog, Clock, Embedder, ModelStore, ObjectStore, Originals, VectorIndex
 from soutu.search.compare import Comparisons
@@ -75,6 +81,9 @@ class Stories:
     revisions: Revisions
     removals: Removals
     collections: Collections
+    generations: Generations
+    estimates: Estimates
+    runner: OperationRunner
     desk: OperationDesk
     followers: Followers
 
@@ -98,7 +107,7 @@ async def running(settings: Settings, directory: DataDirectory, metrics: Metrics
         )
     async with AsyncExitStack() as stack:
         adapters = await _embedded(settings, directory, stack)
-        stories = await _stories(settings, adapters, stack)
+        stories = await _stories(settings, adapters, metrics, stack)
         yield Service(settings, adapters, stories, metrics)
 
 
@@ -141,17 +150,28 @@ async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncEx
     return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, cache, key)
 
 
-async def _stories(settings: Settings, adapters: Adapters, stack: AsyncExitStack) -> Stories:
+async def _stories(
+    settings: Settings, adapters: Adapters, metrics: Metrics, stack: AsyncExitStack
+) -> Stories:
     catalog, index = adapters.catalog, adapters.index
-    followers = Followers(catalog, index, partial(_follower, settings, adapters))
+    reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
+    completion = Completion(catalog, adapters.originals, reader, 2 * cores())
+    followers = Followers(catalog, index, partial(_follower, settings, adapters, completion))
     await followers.start()
     stack.push_async_callback(followers.close)
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
-    reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
-    files = FileReader(reader, adapters.objects, 2 * cores(), settings.decode.image_bytes)
+    storing = Storing(catalog, adapters.objects)
+    files = FileReader(reader, storing, 2 * cores(), settings.decode.image_bytes)
     builds = Builds(catalog, files, commits, settings.build_roots)
+    sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s)
+    stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
+    generations = Generations(catalog, index, followers, commits)
+    works: dict[OperationKind, Work] = {
+        OperationKind.BUILD: builds,
+        OperationKind.GENERATION: generations,
+    }
     await catalog.release_operations()
-    runner = OperationRunner(catalog, {OperationKind.BUILD: builds.run}, adapters.clock)
+    runner = OperationRunner(catalog, works, adapters.clock, metrics)
     runner.start()
     stack.push_async_callback(runner.close)
     queries = QueryEmbedder(
@@ -161,18 +181,23 @@ async def _stories(settings: Settings, adapters: Adapters, stack: AsyncExitStack
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
-        uploads=Uploads(catalog, reader, adapters.objects, commits),
+        uploads=Uploads(catalog, reader, storing, commits),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
         collections=Collections(catalog, index, followers, runner),
+        generations=generations,
+        estimates=Estimates(catalog, adapters.models, adapters.embedder, cores()),
+        runner=runner,
         desk=OperationDesk(catalog, runner),
         followers=followers,
     )
 
 
-def _follower(settings: Settings, adapters: Adapters, generation: Generation) -> Follower:
+def _follower(
+    settings: Settings, adapters: Adapters, completion: Completion, generation: Generation
+) -> Follower:
     pace = Pace(persist_s=settings.index.persist_interval_s, optimize_after=settings.index.optimize_after)
-    return Follower(generation, adapters.catalog, adapters.index, adapters.clock, pace)
+    return Follower(generation, adapters.catalog, adapters.index, completion, adapters.clock, pace)
 
 
 def cores() -> int:

@@ -11,9 +11,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from soutu.domain.collection import Collection, CollectionDraft, Generation, GenerationState, Head, IndexSpec
+from soutu.domain.collection import (
+    Collection,
+    CollectionDraft,
+    Generation,
+    GenerationDraft,
+    GenerationState,
+    Head,
+    IndexSpec,
+)
 from soutu.domain.embedding import Vector, Vectors
-from soutu.domain.image import Image
+from soutu.domain.image import Content, Image
 from soutu.domain.model import ModelCard, ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
 from soutu.domain.query import Candidate, Point
@@ -125,7 +133,7 @@ class VectorIndex(Protocol):
         self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
     ) -> Sequence[Sequence[Candidate]]:
         """For each row of `vectors` (n, dimension) its `limit` best points, best first (ties: smaller uid
-        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 the default."""
+        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 its default."""
         ...
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
@@ -149,7 +157,7 @@ class CollectionCatalog(Protocol):
     async def create_collection(self, draft: CollectionDraft) -> Collection: ...
 
     async def head(self, collection_id: str, generation_id: str = "") -> Head:
-        """The collection and its active (or the named) generation: COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND."""
+        """The collection and its active or the named generation: COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND."""
         ...
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
@@ -159,6 +167,19 @@ class CollectionCatalog(Protocol):
         ...
 
     async def generations(self, collection_uid: int | None = None) -> Sequence[Generation]: ...
+
+    async def create_generation(self, collection_uid: int, draft: GenerationDraft) -> Generation:
+        """A new generation, BUILDING; GENERATION_EXISTS; one is named where the draft's id is empty."""
+        ...
+
+    async def publish_generation(self, generation: Generation, at_revision: int) -> bool:
+        """Makes a READY generation the active one, if the collection is still at that revision: false
+        otherwise. GENERATION_NOT_FOUND, GENERATION_UNREADY."""
+        ...
+
+    async def delete_generation(self, generation: Generation) -> None:
+        """Forgets the generation, and embeddings that no generation needs any more; GENERATION_ACTIVE."""
+        ...
 
     async def set_followed(self, generation_uid: int, revision: int) -> None: ...
 
@@ -201,6 +222,10 @@ class ImageCatalog(Protocol):
 
     async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]: ...
 
+    async def unembedded(self, collection_uid: int, model: ModelRef) -> int:
+        """How many images of the collection have no embedding under the model yet."""
+        ...
+
     async def store_embeddings(self, model: ModelRef, vectors: Mapping[str, Vector]) -> None: ...
 
     async def changes(self, collection_uid: int, model: ModelRef, after: int, limit: int) -> Sequence[Change]:
@@ -215,14 +240,18 @@ class ImageCatalog(Protocol):
         """(uid, revision) of the images with uid > `after_uid`, by uid."""
         ...
 
-    async def has_content(self, sha256: str) -> bool:
-        """Whether the content is known; takes a sweep's mark off it, so that the caller may rely on its
-        object for the sweep's grace."""
+    async def hold_contents(self, given: Sequence[Content]) -> bool:
+        """Records contents whose objects are about to be stored or relied upon, so that no sweep removes them
+        within its grace; false, and nothing is held, while a sweep is removing one of them."""
         ...
 
     async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
-        """Marks contents that no image uses; returns those marked before that moment and still unused,
-        having forgotten them, so that the caller may remove their objects."""
+        """Marks contents that no image uses; returns those that were marked before that moment and are still
+        unused. Nobody can hold them until `forget_contents`."""
+        ...
+
+    async def forget_contents(self, sha256s: Sequence[str]) -> None:
+        """Forgets swept contents, whose objects are gone by now; one that an image uses stays."""
         ...
 
     async def prune(self, before: datetime) -> None:
@@ -247,7 +276,7 @@ class OperationCatalog(Protocol):
         ...
 
     async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:
-        """Extends the lease and records progress; false when the operation is to stop or is no longer held."""
+        """Extends the lease and records progress; false when the operation is to stop or is not held."""
         ...
 
     async def request_cancel(self, uid: int) -> None: ...

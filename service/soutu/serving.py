@@ -12,12 +12,18 @@ from soutu.observe.metrics import Metrics
 from soutu.rpc.admin import AdminServicer, Check
 from soutu.rpc.answers import Answers
 from soutu.rpc.collections import CollectionServicer
+from soutu.rpc.convert.basics import duration
+from soutu.rpc.convert.queries import PAGE_LIMIT, PART_LIMIT
+from soutu.rpc.images import BATCH_LIMIT as UPLOAD_LIMIT
 from soutu.rpc.images import ImageServicer
 from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
+from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
 from soutu.rpc.server import Server, Servicers
+from soutu.search.pages import MATCH_LIMIT
 from soutu.settings import Settings
+from soutu.v1 import admin_service_pb2
 
 _log = logger(__name__)
 
@@ -100,16 +106,33 @@ def _servicers(service: Service) -> Servicers:
         ),
         collections=CollectionServicer(
             stories.collections,
+            stories.generations,
+            stories.estimates,
+            stories.runner,
             stories.desk,
             stories.followers,
             adapters.models,
             settings.default_model or BUNDLED_MODEL,
         ),
         models=ModelServicer(adapters.models),
-        admin=AdminServicer(
-            settings.profile, adapters.clock.now(), settings.server.message_bytes, limits, _checks(service)
-        ),
+        admin=AdminServicer(settings.profile, adapters.clock.now(), _limits(settings), _checks(service)),
         operations=OperationServicer(stories.desk),
+    )
+
+
+def _limits(settings: Settings) -> admin_service_pb2.Limits:
+    decode = decode_limits(settings)
+    return admin_service_pb2.Limits(
+        message_bytes=settings.server.message_bytes,
+        image_bytes=decode.size_bytes,
+        image_pixels=decode.pixels,
+        image_side=decode.side,
+        decode_time=duration(decode.seconds),
+        matches=MATCH_LIMIT,
+        page_size=PAGE_LIMIT,
+        query_parts=PART_LIMIT,
+        batch_searches=SEARCH_LIMIT,
+        batch_uploads=UPLOAD_LIMIT,
     )
 
 

@@ -108,13 +108,17 @@ async def test_contents_are_swept_in_two_steps(
     grace = timedelta(hours=1)
     assert await catalog.swept_contents(clock.now() - grace, 10) == []
     clock.move(7200)
-    assert await catalog.has_content(content("b").sha256)  # an upload relies on it: spared
+    assert await catalog.hold_contents([content("b")])  # an upload relies on it: spared
     await catalog.commit(pictures.uid, [put("c2", "c")])  # used again
     assert await catalog.swept_contents(clock.now() - grace, 10) == [content("a").sha256]
-    assert not await catalog.has_content(content("a").sha256)
+    assert not await catalog.hold_contents([content("a")])  # its object is being removed
+    await catalog.forget_contents([content("a").sha256])
     assert await catalog.embeddings(MODEL, [content("a").sha256]) == {}
     clock.move(7200)
     assert await catalog.swept_contents(clock.now() - grace, 10) == [content("b").sha256]
+    await catalog.commit(pictures.uid, [put("b2", "b")])  # taken up by reference meanwhile
+    await catalog.forget_contents([content("b").sha256])
+    assert await catalog.hold_contents([content("b")])
     clock.move(7200)
     assert await catalog.swept_contents(clock.now() - grace, 10) == []
 

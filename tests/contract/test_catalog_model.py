@@ -86,7 +86,7 @@ def test_the_catalogue_agrees_with_a_dictionary(tmp_path: Path) -> None:
         catalog = runner.run(opened(tmp_path))
         numbers = count()
 
-        @settings(max_examples=1500, deadline=None)
+        @settings(max_examples=80, deadline=None)
         @given(_BATCHES)
         def agrees(batches: list[list[Write]]) -> None:
             runner.run(_compare(catalog, f"c{next(numbers)}", batches))

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from soutu.domain.collection import AttributeType
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
-from soutu.domain.objects import thumbnail_key
+from soutu.domain.objects import THUMBNAIL_SIDES, thumbnail_key
 from soutu.imaging.job import DecodeJob
 from soutu.imaging.pool import DecodePool
 from soutu.ports import Catalog, ObjectStore, Originals
-
-THUMBNAIL_SIDES = (128, 256, 512, 1_024)
 
 
 @dataclass(frozen=True, slots=True)

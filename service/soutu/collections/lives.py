@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from soutu.domain.collection import Collection, CollectionDraft, Generation, Head
+from soutu.domain.collection import CollectionDraft, Generation, Head
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import Operation, OperationKind
 from soutu.ingest.followers import Followers
 from soutu.ingest.site import BuildRequest
-from soutu.domain.operation import Operation, OperationKind
 from soutu.operations.runner import OperationRunner
 from soutu.ports import Catalog, VectorIndex
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from soutu.domain.errors import invalid_field
 from soutu.domain.model import ModelRef
 
+_GENERATION_ID = re.compile(r"[a-z0-9._-]{1,64}")
 _COLLECTION_ID = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -19,6 +20,13 @@ def checked_collection_id(text: str, name: str = "collection_id") -> str:
             name,
             "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-', starting and ending with a-z or 0-9",
         )
+    return text
+
+
+def checked_generation_id(text: str, name: str = "generation_id") -> str:
+    """`text` if it is a generation id, else FIELD_INVALID naming the field `name`."""
+    if not _GENERATION_ID.fullmatch(text):
+        raise invalid_field(name, "must be 1 to 64 characters of a-z, 0-9, '.', '_' and '-'")
     return text
 
 
@@ -82,11 +90,12 @@ class Generation:
     state: GenerationState
     followed: int
     create_time: datetime
+    publish_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of images with one attribute schema. `revision` counts its changes, one per changed image."""
+    """A named set of images with one attribute schema. `revision` counts its changes, one per image changed."""
 
     uid: int
     id: str
@@ -120,3 +129,13 @@ class CollectionDraft:
     display_name: str = ""
     description: str = ""
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationDraft:
+    """A further generation to be made; an empty id has one made."""
+
+    id: str
+    model: ModelRef
+    dimension: int
+    index: IndexSpec

@@ -88,6 +88,11 @@ class Reason(Enum):
         "The collection holds images; say force to delete them too.",
     )
     GENERATION_NOT_FOUND = Status.NOT_FOUND, "The collection has no generation with this name."
+    GENERATION_EXISTS = Status.ALREADY_EXISTS, "The collection has a generation with this name already."
+    GENERATION_UNSOUND = (
+        Status.FAILED_PRECONDITION,
+        "The new index found too few of the true nearest images; it is not published.",
+    )
     GENERATION_UNREADY = Status.FAILED_PRECONDITION, "The generation is not built yet."
     GENERATION_ACTIVE = Status.FAILED_PRECONDITION, "The generation is the active one; publish another first."
     IMAGE_NOT_FOUND = Status.NOT_FOUND, "The collection has no image with this name."
@@ -135,6 +140,7 @@ class Reason(Enum):
     REVISION_NOT_REACHED = Status.UNAVAILABLE, "The index did not reach min_revision in time; retry."
     INDEX_UNREADY = Status.UNAVAILABLE, "The index is being loaded or rebuilt; retry later."
     INDEX_UNAVAILABLE = Status.UNAVAILABLE, "The vector index cannot be reached or written."
+    PUBLISH_LATE = Status.UNAVAILABLE, "The generation did not catch up with the writes in time; retry."
     CATALOG_UNAVAILABLE = Status.UNAVAILABLE, "The catalogue cannot be reached or written."
     OBJECTS_UNAVAILABLE = Status.UNAVAILABLE, "The object store cannot be reached or written."
     INFERENCE_UNAVAILABLE = Status.UNAVAILABLE, "The model cannot be run at present."

@@ -1,5 +1,8 @@
 """Where bytes lie in the object store."""
 
+THUMBNAIL_SIDES = (128, 256, 512, 1_024)
+"""The sides that thumbnails are kept in."""
+
 
 def content_key(sha256: str) -> str:
     """The key of a content's bytes."""

@@ -28,6 +28,7 @@ class OperationState(StrEnum):
 
     @property
     def final(self) -> bool:
+        """Whether the operation has ended."""
         return self not in (OperationState.PENDING, OperationState.RUNNING)
 
 

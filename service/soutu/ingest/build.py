@@ -7,6 +7,7 @@ from pathlib import Path
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
+from soutu.domain.operation import Operation
 from soutu.domain.revision import revision_text
 from soutu.domain.writing import Checkpoint, Failure, Put
 from soutu.ingest.commits import Commits
@@ -51,6 +52,9 @@ class Builds:
         await self._commits.waited(site.head, tally.revision)
         return tally.result(revision_text(site.head.collection.uid, tally.revision))
 
+    async def give_up(self, operation: Operation) -> None:
+        """What was built stays."""
+
     async def _site(self, job: Job) -> Site:
         request = BuildRequest.parsed(job.operation.request)
         head = await self._catalog.head(job.operation.collection_id)
@@ -88,7 +92,9 @@ class Builds:
 
     async def _commit(self, job: Job, site: Site, shard: Shard, tally: Tally) -> Tally:
         tally = tally.after(shard.last_path, len(shard.puts), shard.unchanged, len(shard.failures))
-        checkpoint = Checkpoint(job.operation.uid, tally.text(), tally.done, tally.failed, shard.failures)
+        checkpoint = Checkpoint(
+            job.operation.uid, tally.text(), tally.done, tally.failed, shard.failures, owner=job.owner
+        )
         commit = await self._commits.commit(site.head, shard.puts, checkpoint=checkpoint)
         job.progress = replace(job.progress, done=tally.done, failed=tally.failed)
         await self._commits.waited(site.head, commit.revision)

@@ -1,7 +1,8 @@
 """The last step of every write: commit, have it followed, and say what was done."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from soutu.domain.collection import Head
 from soutu.domain.errors import Reason, SoutuError
@@ -25,6 +26,7 @@ class Commits:
         self._followers = followers
         self._indexed_wait_s = indexed_wait_s
         self._backlog = backlog
+        self._held: dict[int, asyncio.Event] = {}
 
     def check_backlog(self, head: Head) -> None:
         """BACKLOG_FULL when the index is too far behind to take more writes."""
@@ -40,11 +42,23 @@ class Commits:
         checkpoint: Checkpoint | None = None,
     ) -> Commit:
         """One transaction; once begun it is carried through, also when the caller goes away."""
+        while held := self._held.get(head.collection.uid):
+            await held.wait()
         task = asyncio.ensure_future(
             self._catalog.commit(head.collection.uid, writes, request=request, checkpoint=checkpoint)
         )
         task.add_done_callback(lambda _: self._followers.wake(head.collection.uid))
         return await asyncio.shield(task)
+
+    @asynccontextmanager
+    async def hold(self, collection_uid: int) -> AsyncIterator[None]:
+        """Lets no further commit of the collection begin in this process while the context lasts."""
+        released = self._held[collection_uid] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._held[collection_uid]
+            released.set()
 
     async def receipt(self, head: Head, revision: int) -> Receipt:
         """Waits a while for the index to follow up to `revision`."""

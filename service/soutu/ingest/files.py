@@ -8,13 +8,12 @@ from pathlib import Path
 
 from soutu.domain.errors import Reason, SoutuError, Status
 from soutu.domain.image import Image, Keeping, Metadata, Origin, Original
-from soutu.domain.objects import content_key
 from soutu.domain.writing import Failure, OnConflict, Put
 from soutu.ingest.reading import Reader, Reading
 from soutu.ingest.site import Site
 from soutu.ingest.sources import SourceFile
+from soutu.ingest.storing import Storing
 from soutu.observe.logs import logger
-from soutu.ports import ObjectStore
 
 _PATIENCE = 60
 _PAUSE_S = 1.0
@@ -24,9 +23,9 @@ _log = logger(__name__)
 class FileReader:
     """Reads files of sources, `parallel` at a time; none over `limit_bytes`."""
 
-    def __init__(self, reader: Reader, objects: ObjectStore, parallel: int, limit_bytes: int) -> None:
+    def __init__(self, reader: Reader, storing: Storing, parallel: int, limit_bytes: int) -> None:
         self._reader = reader
-        self._objects = objects
+        self._storing = storing
         self._turns = asyncio.Semaphore(parallel)
         self._limit_bytes = limit_bytes
 
@@ -50,7 +49,7 @@ class FileReader:
         picture = await asyncio.to_thread(_read_bytes, path, self._limit_bytes)
         reading = await self._read_patiently(picture, site)
         if site.keeping is Keeping.STORED:
-            await self._objects.put(content_key(reading.content.sha256), picture)
+            await self._storing.store(reading.content, picture)
         return Put(
             image_id=before.id if before else image_id_of(str(site.source.path), file.path),
             content=reading.content,

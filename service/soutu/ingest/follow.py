@@ -7,18 +7,20 @@ moment, so a change may be applied twice or late but never wrongly. It alone wri
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soutu.domain.collection import Generation
-from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.errors import SoutuError
 from soutu.domain.fields import fields_of
 from soutu.domain.query import Point
-from soutu.domain.writing import Change
+from soutu.domain.writing import Change, Failure
+from soutu.ingest.completion import Completion
 from soutu.observe.logs import logger
 from soutu.ports import Catalog, Clock, VectorIndex
 
 _SHARD = 512
 _RETRY_S = 1.0
+_FAILURES = 10_000
 _log = logger(__name__)
 
 
@@ -38,13 +40,21 @@ class Follower:
     """Keeps the index of one generation equal to the catalogue."""
 
     def __init__(
-        self, generation: Generation, catalog: Catalog, index: VectorIndex, clock: Clock, pace: Pace
+        self,
+        generation: Generation,
+        catalog: Catalog,
+        index: VectorIndex,
+        completion: Completion,
+        clock: Clock,
+        pace: Pace,
     ) -> None:
         self.generation = generation
         self.followed = 0
         self.ready = False
+        self.failures: list[Failure] = []
         self._catalog = catalog
         self._index = index
+        self._completion = completion
         self._clock = clock
         self._pace = pace
         self._wake = asyncio.Event()
@@ -98,7 +108,7 @@ class Follower:
             _log.warning("the index was lost; it is made again", generation=self.generation.uid)
             await self._catalog.set_followed(self.generation.uid, 0)
         while await self._take_over():
-            pass
+            await self._persist_when_due()
         await self._advance(self.followed, ready=True)
         self._begin_optimizing()
 
@@ -122,10 +132,25 @@ class Follower:
         return True
 
     async def _apply(self, changes: Sequence[Change]) -> None:
-        points = [point_of(change) for change in changes if change.image]
-        gone = [change.uid for change in changes if not change.image]
+        """Writes the changes; an image that cannot be embedded stays out, and `failures` says why."""
+        complete = await self._completed(changes)
+        points = [_point(change) for change in complete if change.vector is not None]
+        gone = [change.uid for change in complete if change.vector is None]
         await self._index.write(self.generation.uid, points, gone)
         self._unoptimized += len(changes)
+
+    async def _completed(self, changes: Sequence[Change]) -> Sequence[Change]:
+        missing = [change.image for change in changes if change.image and change.vector is None]
+        if not missing:
+            return changes
+        vectors, failures = await self._completion.complete(self.generation.model, missing)
+        self.failures = [*self.failures, *failures][-_FAILURES:]
+        return [
+            replace(change, vector=vectors.get(change.image.content.sha256))
+            if change.image and change.vector is None
+            else change
+            for change in changes
+        ]
 
     async def _advance(self, revision: int, *, ready: bool) -> None:
         async with self._moved:
@@ -143,15 +168,19 @@ class Follower:
         return True
 
     async def _keep_house(self) -> None:
+        await self._persist_when_due()
         now = self._clock.monotonic()
-        if self.followed != self._persisted and now >= self._persist_at:
-            await self._persist()
-            self._persist_at = now + self._pace.persist_s
         if self._unoptimized >= self._pace.optimize_after and not self._optimizing:
             self._begin_optimizing()
         if now >= self._scan_at:
             self._scan_at = now + self._pace.scan_s
             self._suspects.update(await self.mismatches())
+
+    async def _persist_when_due(self) -> None:
+        now = self._clock.monotonic()
+        if self.followed != self._persisted and now >= self._persist_at:
+            await self._persist()
+            self._persist_at = now + self._pace.persist_s
 
     async def _persist(self) -> None:
         revision = self.followed
@@ -201,8 +230,7 @@ class Follower:
         return entries
 
 
-def point_of(change: Change) -> Point:
-    """The point that a changed row becomes; INDEX_UNREADY where its embedding is not there yet."""
-    if change.vector is None or change.image is None:
-        raise SoutuError(Reason.INDEX_UNREADY, "The image has no embedding under the generation's model yet.")
+def _point(change: Change) -> Point:
+    assert change.image is not None, "only an image becomes a point"
+    assert change.vector is not None, "only a complete change becomes a point"
     return Point(change.uid, change.revision, change.vector, fields_of(change.image))

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from soutu.domain.collection import Generation
+from soutu.domain.collection import Generation, GenerationState
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.writing import Failure
 from soutu.ingest.follow import Follower
 from soutu.ports import Catalog, VectorIndex
 
@@ -28,12 +29,15 @@ class Followers:
         self._running: dict[int, _Running] = {}
 
     async def start(self) -> None:
-        """Begins to follow every generation that the catalogue knows."""
+        """Begins to follow every generation that the catalogue knows, but those that failed."""
         for generation in await self._catalog.generations():
-            self.add(generation)
+            if generation.state is not GenerationState.FAILED:
+                self.add(generation)
 
     def add(self, generation: Generation) -> None:
         """Begins to follow one more generation."""
+        if generation.uid in self._running:
+            return
         follower = self._make_follower(generation)
         self._running[generation.uid] = _Running(follower, asyncio.create_task(follower.run()))
 
@@ -57,15 +61,18 @@ class Followers:
                 running.follower.wake()
 
     def check_ready(self, generation: Generation) -> None:
+        """INDEX_UNREADY while the generation's index is being loaded or made again."""
         running = self._running.get(generation.uid)
         if not running or not running.follower.ready:
             raise SoutuError(Reason.INDEX_UNREADY)
 
     def followed(self, generation: Generation) -> int:
+        """The revision up to which everything is in the index; 0 for one that is not followed."""
         running = self._running.get(generation.uid)
         return running.follower.followed if running else 0
 
     async def reached(self, generation: Generation, revision: int, timeout_s: float) -> bool:
+        """Waits until searches show everything up to `revision`; false when the time was too short."""
         running = self._running.get(generation.uid)
         if not running:
             return False
@@ -77,7 +84,13 @@ class Followers:
             return False
         return True
 
+    def failures(self, generation: Generation) -> Sequence[Failure]:
+        """The images, lately, that could not be embedded for the generation."""
+        running = self._running.get(generation.uid)
+        return running.follower.failures if running else []
+
     def suspect(self, generation: Generation, uids: Sequence[int]) -> None:
+        """Has these points compared with the catalogue again."""
         if running := self._running.get(generation.uid):
             running.follower.suspect(uids)
 

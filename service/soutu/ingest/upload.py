@@ -9,11 +9,11 @@ from soutu.domain.collection import GenerationState, Head
 from soutu.domain.errors import SoutuError
 from soutu.domain.image import Image, Keeping, Metadata, Original
 from soutu.domain.model import ModelRef
-from soutu.domain.objects import content_key
 from soutu.domain.writing import OnConflict, OnDuplicate, Put, Receipt, Request, Written
 from soutu.ingest.commits import Commits
 from soutu.ingest.reading import Reader
-from soutu.ports import Catalog, ObjectStore
+from soutu.ingest.storing import Storing
+from soutu.ports import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Uploaded:
 class Uploads:
     """The upload story: read, store, commit, follow."""
 
-    def __init__(self, catalog: Catalog, reader: Reader, objects: ObjectStore, commits: Commits) -> None:
+    def __init__(self, catalog: Catalog, reader: Reader, storing: Storing, commits: Commits) -> None:
         self._catalog = catalog
         self._reader = reader
-        self._objects = objects
+        self._storing = storing
         self._commits = commits
 
     async def upload(self, collection_id: str, upload: Upload, request: Request | None) -> Uploaded:
@@ -84,7 +84,7 @@ class Uploads:
 
     async def _put(self, head: Head, models: set[ModelRef], upload: Upload) -> Put:
         reading = await self._reader.read(upload.picture, models)
-        await self._objects.put(content_key(reading.content.sha256), upload.picture)
+        await self._storing.store(reading.content, upload.picture)
         return Put(
             image_id=upload.image_id or uuid.uuid4().hex,
             content=reading.content,

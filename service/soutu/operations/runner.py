@@ -1,21 +1,22 @@
-"""Runs operations that wait in the catalogue, one at a time, also those that an earlier process left behind."""
+"""Runs operations that wait in the catalogue, also those that an earlier process left behind."""
 
 import asyncio
 import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import Operation, OperationKind, OperationState
 from soutu.observe.logs import logger
+from soutu.observe.metrics import Metrics
 from soutu.operations.job import Job, Work
 from soutu.ports import Clock, OperationCatalog
 
 _LEASE_S = 30.0
 _HEARTBEAT_S = 2.0
 _IDLE_S = 5.0
+_AT_ONCE = 8
 _log = logger(__name__)
 
 
@@ -26,25 +27,33 @@ class OperationRunner:
     again when the lease has run out, and resumes at its cursor.
     """
 
-    def __init__(self, catalog: OperationCatalog, works: Mapping[OperationKind, Work], clock: Clock) -> None:
+    def __init__(
+        self,
+        catalog: OperationCatalog,
+        works: Mapping[OperationKind, Work],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
         self._catalog = catalog
         self._works = works
         self._clock = clock
+        self._metrics = metrics
         self._owner = uuid.uuid4().hex
         self._wake = asyncio.Event()
-        self._jobs: dict[int, Job] = {}
-        self._poke: dict[int, asyncio.Event] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._running: dict[int, _Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to claim operations."""
-        self._task = asyncio.create_task(self._run())
+        self._keep(asyncio.create_task(self._run()))
 
     async def close(self) -> None:
-        """Stops; an operation at work stays unfinished and is resumed by the next process."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Stops; operations at work stay unfinished and are resumed by the next process."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
         """Says that an operation was asked for."""
@@ -52,72 +61,103 @@ class OperationRunner:
 
     def check(self, uid: int) -> None:
         """Says that an operation was asked to stop, so that it is looked at before its next heartbeat."""
-        if poke := self._poke.get(uid):
-            poke.set()
+        if running := self._running.get(uid):
+            running.poke.set()
 
     def live(self, operation: Operation) -> Operation:
         """The operation with the progress of this very moment where it runs here."""
-        job = self._jobs.get(operation.uid)
-        if job is None or operation.state.final:
+        running = self._running.get(operation.uid)
+        if running is None or operation.state.final:
             return operation
-        return replace(operation, progress=job.live_progress())
+        return replace(operation, progress=running.job.live_progress())
 
     async def _run(self) -> None:
         while True:
-            try:
-                operation = await self._catalog.claim_operation(self._owner, _LEASE_S)
-                if operation:
-                    await self._perform(operation)
-                    continue
-            except SoutuError as error:
-                _log.warning("operations wait for the catalogue", reason=error.reason.name)
+            await self._turns.acquire()
+            operation = await self._claimed()
+            if operation:
+                self._keep(asyncio.create_task(self._perform(operation)))
+                continue
+            self._turns.release()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _IDLE_S)
 
-    async def _perform(self, operation: Operation) -> None:
-        job = self._jobs[operation.uid] = Job(operation, self._clock)
-        poke = self._poke[operation.uid] = asyncio.Event()
-        task = asyncio.ensure_future(self._works[operation.kind](job))
-        _log.info(
-            "operation runs", operation=operation.id, kind=operation.kind.value, cursor=operation.cursor
-        )
+    async def _claimed(self) -> Operation | None:
         try:
-            await self._watch(job, task, poke)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            del self._jobs[operation.uid], self._poke[operation.uid]
+            return await self._catalog.claim_operation(self._owner, _LEASE_S)
+        except SoutuError as error:
+            _log.warning("operations wait for the catalogue", reason=error.reason.name)
+            return None
 
-    async def _watch(self, job: Job, task: asyncio.Future[Mapping[str, object]], poke: asyncio.Event) -> None:
-        waiting = asyncio.ensure_future(poke.wait())
-        while not task.done():
-            either: set[asyncio.Future[Any]] = {task, waiting}
-            await asyncio.wait(either, timeout=_HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                poke.clear()
-                waiting = asyncio.ensure_future(poke.wait())
-            if not task.done() and not await self._held(job):
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        waiting.cancel()
-        await self._finish(job, task)
+    async def _perform(self, operation: Operation) -> None:
+        job = Job(operation, self._owner, self._clock)
+        running = self._running[operation.uid] = _Running(job, self._works[operation.kind])
+        _log.info("operation runs", operation=operation.id, kind=operation.kind, cursor=operation.cursor)
+        try:
+            while not await running.ended(_HEARTBEAT_S):
+                if not await self._held(running.job):
+                    await running.stop()
+            await self._finish(running)
+        finally:
+            await running.stop()
+            del self._running[operation.uid]
+            self._turns.release()
 
     async def _held(self, job: Job) -> bool:
-        return await self._catalog.heartbeat(job.operation.uid, self._owner, _LEASE_S, job.progress)
+        try:
+            return await self._catalog.heartbeat(job.operation.uid, self._owner, _LEASE_S, job.progress)
+        except SoutuError as error:
+            _log.warning("a heartbeat was missed", operation=job.operation.id, reason=error.reason.name)
+            return True
 
-    async def _finish(self, job: Job, task: asyncio.Future[Mapping[str, object]]) -> None:
-        state, result, reason, message = outcome(task)
-        _log.info("operation ends", operation=job.operation.id, state=state.value, reason=reason)
+    async def _finish(self, running: "_Running") -> None:
+        operation, (state, result, reason, message) = running.job.operation, outcome(running.task)
+        if state is not OperationState.SUCCEEDED:
+            await running.work.give_up(operation)
+        _log.info("operation ends", operation=operation.id, state=state, reason=reason)
+        self._metrics.operation_ended(operation.kind.value, state.value)
         await self._catalog.finish_operation(
-            job.operation.uid,
+            operation.uid,
             self._owner,
             state,
-            job.progress,
+            running.job.progress,
             result=result,
             error_reason=reason,
             error_message=message,
         )
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("an operation was left to its next run", exc_info=error)
+
+
+class _Running:
+    """An operation at work in this process."""
+
+    def __init__(self, job: Job, work: Work) -> None:
+        self.job = job
+        self.work = work
+        self.poke = asyncio.Event()
+        self.task: asyncio.Future[Mapping[str, object]] = asyncio.ensure_future(work.run(job))
+        self.task.add_done_callback(lambda _: self.poke.set())
+
+    async def ended(self, timeout_s: float) -> bool:
+        """Waits for the end, for a poke or for a while; whether the work has ended."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.poke.wait(), timeout_s)
+        self.poke.clear()
+        return self.task.done()
+
+    async def stop(self) -> None:
+        """Cancels the work and waits until it has let go."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
 
 def outcome(

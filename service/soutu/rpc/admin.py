@@ -5,13 +5,8 @@ from datetime import datetime
 
 from soutu import __version__
 from soutu.domain.errors import SoutuError
-from soutu.imaging.limits import DecodeLimits
 from soutu.rpc.calls import Context
-from soutu.rpc.convert.basics import duration, timestamp
-from soutu.rpc.convert.queries import PAGE_LIMIT, PART_LIMIT
-from soutu.rpc.images import BATCH_LIMIT as UPLOAD_LIMIT
-from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
-from soutu.search.pages import MATCH_LIMIT
+from soutu.rpc.convert.basics import timestamp
 from soutu.v1 import admin_service_pb2, admin_service_pb2_grpc
 
 Check = Callable[[], Awaitable[str]]
@@ -25,31 +20,18 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         self,
         profile: str,
         started: datetime,
-        message_bytes: int,
-        limits: DecodeLimits,
+        limits: admin_service_pb2.Limits,
         checks: Mapping[str, Check],
     ) -> None:
         self._profile = profile
         self._started = started
-        self._message_bytes = message_bytes
         self._limits = limits
         self._checks = checks
 
     async def GetLimits(
         self, request: admin_service_pb2.GetLimitsRequest, context: Context
     ) -> admin_service_pb2.Limits:
-        return admin_service_pb2.Limits(
-            message_bytes=self._message_bytes,
-            image_bytes=self._limits.size_bytes,
-            image_pixels=self._limits.pixels,
-            image_side=self._limits.side,
-            decode_time=duration(self._limits.seconds),
-            matches=MATCH_LIMIT,
-            page_size=PAGE_LIMIT,
-            query_parts=PART_LIMIT,
-            batch_searches=SEARCH_LIMIT,
-            batch_uploads=UPLOAD_LIMIT,
-        )
+        return self._limits
 
     async def GetStatus(
         self, request: admin_service_pb2.GetStatusRequest, context: Context

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -34,7 +34,7 @@ class Malformed:
     """Stands for a request whose bytes are not a message of the method's type."""
 
 
-class Calls(grpc.aio.ServerInterceptor):
+class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps every method of every service."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -46,9 +46,9 @@ class Calls(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
         """The method's own handler, with a reader that cannot fail and a wrapped behaviour."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:  # no such method: gRPC answers UNIMPLEMENTED by itself
+            return cast("grpc.RpcMethodHandler[Any, Any]", None)
         make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
         behaviour = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
@@ -87,7 +87,7 @@ class Call:
         self._request_id = str(given)[:128] or uuid.uuid4().hex
         self._scope = request_scope(self._request_id)
 
-    async def __aenter__(self) -> "Call":
+    async def __aenter__(self) -> Call:
         self._metrics.request_started(self._method)
         self._scope.__enter__()
         await self._timeout.__aenter__()
@@ -128,7 +128,8 @@ class Call:
             _log.error("a call broke", method=self._method, exc_info=error)
         else:
             _log.info("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
-        trailers = (*trailers_of(status_of(fault)), (_REQUEST_ID, self._request_id))
+        request_id: tuple[str, str | bytes] = (_REQUEST_ID, self._request_id)
+        trailers = (*trailers_of(status_of(fault)), request_id)
         await self._context.abort(code_of(fault.reason.status), fault.message, trailers)
 
 

@@ -4,17 +4,21 @@ import asyncio
 
 from google.longrunning import operations_pb2
 
+from soutu.collections.estimate import Estimates
+from soutu.collections.generations import Generations
 from soutu.collections.lives import Collections
+from soutu.domain.collection import GenerationDraft, checked_generation_id
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard
 from soutu.operations.desk import OperationDesk
+from soutu.operations.runner import OperationRunner
 from soutu.ports import Following, ModelStore
 from soutu.rpc.calls import Context
-from soutu.rpc.convert.basics import page_size
-from soutu.rpc.convert.collections import collection_message, draft_of, generation_message
+from soutu.rpc.convert.basics import duration, page_size
+from soutu.rpc.convert.collections import collection_message, draft_of, generation_message, index_spec
 from soutu.rpc.convert.operations import build_request_of, operation_message
 from soutu.rpc.listing import list_token, number_after, text_after
-from soutu.rpc.names import collection_id, collection_name, model_name, operation_id
+from soutu.rpc.names import collection_id, generation_name, model_name, operation_id
 from soutu.v1 import collection_pb2, collection_service_pb2, collection_service_pb2_grpc
 
 
@@ -24,12 +28,18 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
     def __init__(
         self,
         collections: Collections,
+        generations: Generations,
+        estimates: Estimates,
+        runner: OperationRunner,
         desk: OperationDesk,
         following: Following,
         models: ModelStore,
         default_model: str,
     ) -> None:
         self._collections = collections
+        self._generations = generations
+        self._estimates = estimates
+        self._runner = runner
         self._desk = desk
         self._following = following
         self._models = models
@@ -38,7 +48,7 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
     async def CreateCollection(
         self, request: collection_service_pb2.CreateCollectionRequest, context: Context
     ) -> collection_pb2.Collection:
-        card = await asyncio.to_thread(self._card, request.collection.model)
+        card = await asyncio.to_thread(self._card, request.collection.model, "collection.model")
         return collection_message(await self._collections.create(draft_of(request, card)))
 
     async def GetCollection(
@@ -87,10 +97,51 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
             next_page_token=list_token(listing, found[size - 1][0]) if more else "",
         )
 
+    async def CreateGeneration(
+        self, request: collection_service_pb2.CreateGenerationRequest, context: Context
+    ) -> operations_pb2.Operation:
+        collection = collection_id(request.parent, "parent")
+        draft = await self._generation_draft(collection, request.generation, request.generation_id)
+        operation = await self._generations.create(
+            collection, draft, publish=request.publish, runner=self._runner
+        )
+        return operation_message(operation)
+
+    async def EstimateGeneration(
+        self, request: collection_service_pb2.EstimateGenerationRequest, context: Context
+    ) -> collection_service_pb2.EstimateGenerationResponse:
+        collection = collection_id(request.parent, "parent")
+        draft = await self._generation_draft(collection, request.generation, "")
+        estimate = await self._estimates.estimate(collection, draft)
+        return collection_service_pb2.EstimateGenerationResponse(
+            images_to_embed=estimate.images_to_embed,
+            duration=duration(estimate.seconds),
+            disk_bytes=estimate.disk_bytes,
+            memory_bytes=estimate.memory_bytes,
+        )
+
+    async def PublishGeneration(
+        self, request: collection_service_pb2.PublishGenerationRequest, context: Context
+    ) -> collection_pb2.Collection:
+        name = generation_name(request.name, "name")
+        return collection_message(await self._generations.publish(name.collection_id, name.generation_id))
+
+    async def RollBackCollection(
+        self, request: collection_service_pb2.RollBackCollectionRequest, context: Context
+    ) -> collection_pb2.Collection:
+        return collection_message(await self._generations.roll_back(collection_id(request.name, "name")))
+
+    async def DeleteGeneration(
+        self, request: collection_service_pb2.DeleteGenerationRequest, context: Context
+    ) -> collection_service_pb2.DeleteGenerationResponse:
+        name = generation_name(request.name, "name")
+        await self._generations.delete(name.collection_id, name.generation_id)
+        return collection_service_pb2.DeleteGenerationResponse()
+
     async def GetGeneration(
         self, request: collection_service_pb2.GetGenerationRequest, context: Context
     ) -> collection_pb2.Generation:
-        name = collection_name(request.name, "name")
+        name = generation_name(request.name, "name")
         head, generations = await self._collections.generations(name.collection_id)
         for generation in generations:
             if generation.id == name.generation_id:
@@ -113,6 +164,17 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
             next_page_token=list_token(listing, found[size - 1].uid) if len(found) > size else "",
         )
 
-    def _card(self, model: str) -> ModelCard:
-        name = model_name(model, "collection.model") if model else self._default_model
+    async def _generation_draft(
+        self, collection: str, message: collection_pb2.Generation, generation_id: str
+    ) -> GenerationDraft:
+        """What is left out is as in the active generation."""
+        active = (await self._collections.get(collection)).generation
+        model = message.model or f"models/{active.model}"
+        card = await asyncio.to_thread(self._card, model, "generation.model")
+        index = index_spec(message.index, "generation.index") if message.HasField("index") else active.index
+        given_id = checked_generation_id(generation_id) if generation_id else ""
+        return GenerationDraft(given_id, card.ref, card.dimension, index)
+
+    def _card(self, model: str, field: str) -> ModelCard:
+        name = model_name(model, field) if model else self._default_model
         return self._models.card(name)

@@ -24,7 +24,7 @@ def code_of(status: Status) -> grpc.StatusCode:
     return grpc.StatusCode[status.value]
 
 
-def trailers_of(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
+def trailers_of(status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
     """The trailing metadata in which gRPC carries a status with details."""
     return (("grpc-status-details-bin", status.SerializeToString()),)
 

@@ -174,7 +174,7 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         request: image_service_pb2.UploadImageRequest | None = None
         content = bytearray()
         async for piece in pieces:
-            if (request is None) is not (piece.WhichOneof("part") == "upload"):
+            if piece.WhichOneof("part") != ("chunk" if request else "upload"):
                 raise invalid_field("part", "the first message must have `upload`, all others `chunk`")
             request = request or piece.upload
             content += piece.chunk

@@ -48,6 +48,14 @@ def collection_name(text: str, field: str) -> CollectionName:
     return CollectionName(checked_collection_id(found[1], field), found[2] or "")
 
 
+def generation_name(text: str, field: str) -> CollectionName:
+    """The ids in collections/{collection}/generations/{generation}."""
+    name = collection_name(text, field)
+    if not name.generation_id:
+        raise invalid_field(field, "must be collections/{collection}/generations/{generation}")
+    return name
+
+
 def image_name(text: str, field: str) -> ImageName:
     """The ids in collections/{collection}/images/{image}."""
     found = _IMAGE.fullmatch(text)

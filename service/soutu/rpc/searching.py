@@ -10,7 +10,14 @@ from soutu.domain.query import Answer, Subject
 from soutu.observe.metrics import Metrics
 from soutu.rpc.answers import Answers
 from soutu.rpc.calls import Context
-from soutu.rpc.convert.queries import answer_message, query_of, stage_messages, subject_of, vector_message
+from soutu.rpc.convert.queries import (
+    answer_message,
+    query_of,
+    shown_score,
+    stage_messages,
+    subject_of,
+    vector_message,
+)
 from soutu.rpc.errors import status_of
 from soutu.rpc.names import collection_name, generation_path, model_name
 from soutu.search.compare import Comparison, Comparisons, Space
@@ -59,7 +66,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         first = subject_of(request.first, name.collection_id, "first")
         second = subject_of(request.second, name.collection_id, "second")
         compared = await self._comparisons.compare(space, first, second)
-        return search_pb2.CompareResponse(score=compared.score, report=_report(compared))
+        return search_pb2.CompareResponse(score=shown_score(compared.score), report=_report(compared))
 
     async def Embed(self, request: search_pb2.EmbedRequest, context: Context) -> search_pb2.EmbedResponse:
         if not 1 <= len(request.inputs) <= _EMBED_LIMIT:

@@ -6,7 +6,8 @@ from typing import Any
 
 import grpc
 from google.longrunning import operations_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from soutu.observe.metrics import Metrics
@@ -61,7 +62,7 @@ class Server:
             ("grpc.so_reuseport", 0),
         ]
         self._server = grpc.aio.server(interceptors=[Calls(metrics)], options=options)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer()
         _add(self._server, servicers, self._health)
         if reflection:
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
@@ -88,7 +89,7 @@ class Server:
         await asyncio.gather(*(self._health.set(name, status) for name in ("", *SERVICES)))
 
 
-def _add(server: grpc.aio.Server, servicers: Servicers, health_servicer: health.aio.HealthServicer) -> None:
+def _add(server: grpc.aio.Server, servicers: Servicers, health_servicer: HealthServicer) -> None:
     search_pb2_grpc.add_SearchServiceServicer_to_server(servicers.search, server)
     image_service_pb2_grpc.add_ImageServiceServicer_to_server(servicers.images, server)
     collection_service_pb2_grpc.add_CollectionServiceServicer_to_server(servicers.collections, server)

@@ -9,25 +9,36 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from soutu.adapters.catalog.engine import Database
+from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import collection_of, generation_of
 from soutu.adapters.catalog.tables import collections, generations
 from soutu.domain.collection import (
     Collection,
     CollectionDraft,
-    Generation,
+    GenerationDraft,
     GenerationState,
     Head,
 )
 from soutu.domain.errors import Reason, SoutuError
+from soutu.ports import Clock
 
 _FIRST_GENERATION = "g1"
+_REMEMBERED = 1_000
 _COLLECTION = [column.label(f"c_{column.name}") for column in collections.c]
 _GENERATION = [column.label(f"g_{column.name}") for column in generations.c]
 
 
 class SqlCollections(CatalogPart):
-    """Keeps the collection part of the Catalog port."""
+    """Keeps the collection part of the Catalog port.
+
+    On a database that no other process writes to, heads are remembered until the next write.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self._heads: dict[tuple[str, str], tuple[int, Head]] = {}
 
     async def create_collection(self, draft: CollectionDraft) -> Collection:
         """The new, empty collection with its first generation "g1", READY; COLLECTION_EXISTS."""
@@ -35,7 +46,10 @@ class SqlCollections(CatalogPart):
 
         async def create(connection: AsyncConnection) -> Collection:
             collection = await _insert_collection(connection, draft, now)
-            generation = await _insert_generation(connection, collection.uid, draft, now)
+            first = GenerationDraft(_FIRST_GENERATION, draft.model, draft.dimension, draft.index)
+            generation = await insert_generation(
+                connection, collection.uid, first.id, first, GenerationState.READY, now
+            )
             own = collections.c.uid == collection.uid
             await connection.execute(update(collections).where(own).values(active_generation=generation))
             return replace(collection, active_generation=generation)
@@ -45,6 +59,18 @@ class SqlCollections(CatalogPart):
     async def head(self, collection_id: str, generation_id: str = "") -> Head:
         """The collection with its active or the named generation: COLLECTION_NOT_FOUND,
         GENERATION_NOT_FOUND."""
+        written, known = self._heads.get((collection_id, generation_id), (-1, None))
+        if known is not None and written == self._database.written:
+            return known
+        written = self._database.written
+        head = await self._read_head(collection_id, generation_id)
+        if self._database.alone:
+            if len(self._heads) >= _REMEMBERED:
+                self._heads.clear()
+            self._heads[collection_id, generation_id] = (written, head)
+        return head
+
+    async def _read_head(self, collection_id: str, generation_id: str) -> Head:
         chosen = or_(
             generations.c.id == generation_id,
             and_(literal(generation_id) == "", generations.c.uid == collections.c.active_generation),
@@ -63,31 +89,6 @@ class SqlCollections(CatalogPart):
             select(collections).where(collections.c.id > after_id).order_by(collections.c.id).limit(limit)
         )
         return [collection_of(row) for row in await self._database.mappings(statement)]
-
-    async def generations(self, collection_uid: int | None = None) -> Sequence[Generation]:
-        """Every generation, or those of one collection, by uid."""
-        statement = select(generations).order_by(generations.c.uid)
-        if collection_uid is not None:
-            statement = statement.where(generations.c.collection_uid == collection_uid)
-        return [generation_of(row) for row in await self._database.mappings(statement)]
-
-    async def set_followed(self, generation_uid: int, revision: int) -> None:
-        """Records `revision`, which may be lower than before (an index made anew); GENERATION_NOT_FOUND."""
-        await self._set_generation(generation_uid, {"followed": revision})
-
-    async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None:
-        """Records the state; GENERATION_NOT_FOUND."""
-        await self._set_generation(generation_uid, {"state": state.value})
-
-    async def _set_generation(self, uid: int, values: Mapping[str, object]) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            # Read first: MySQL counts a row that had these values already as not updated.
-            known = select(generations.c.uid).where(generations.c.uid == uid)
-            if (await connection.execute(known)).first() is None:
-                raise SoutuError(Reason.GENERATION_NOT_FOUND)
-            await connection.execute(update(generations).where(generations.c.uid == uid).values(**values))
-
-        await self._database.write(change)
 
 
 async def live_revision(connection: AsyncConnection, uid: int) -> int:
@@ -164,23 +165,3 @@ async def _insert_collection(
         message = f"There is a collection {draft.id} already."
         raise SoutuError(Reason.COLLECTION_EXISTS, message, collection=draft.id) from error
     return collection_of({**values, "uid": inserted.lastrowid})
-
-
-async def _insert_generation(
-    connection: AsyncConnection, collection_uid: int, draft: CollectionDraft, now: datetime
-) -> int:
-    values = {
-        "collection_uid": collection_uid,
-        "id": _FIRST_GENERATION,
-        "model_name": draft.model.name,
-        "model_version": draft.model.version,
-        "dimension": draft.dimension,
-        "index_type": draft.index.type.value,
-        "index_parameters": dict(draft.index.parameters),
-        "index_candidates": draft.index.candidates,
-        "state": GenerationState.READY.value,
-        "followed": 0,
-        "create_time": now,
-    }
-    inserted = await connection.execute(insert(generations).values(values))
-    return int(inserted.lastrowid)

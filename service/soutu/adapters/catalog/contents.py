@@ -19,43 +19,51 @@ _UNUSED = ~exists().where(images.c.sha256 == contents.c.sha256)
 class SqlContents(CatalogPart):
     """Keeps the content part of the Catalog port."""
 
-    async def has_content(self, sha256: str) -> bool:
-        """Whether the content is known. A mark on it is taken off, so that the caller may rely on its object
-        for as long as a sweep's grace lasts."""
-        own = contents.c.sha256 == sha256
-        rows = await self._database.rows(select(contents.c.marked_time).where(own))
-        if not rows:
-            return False
-        if rows[0][0] is None:
+    async def hold_contents(self, given: Sequence[Content]) -> bool:
+        """Records contents whose objects are about to be stored or relied upon, for as long as a sweep's
+        grace lasts; false, and nothing is held, while a sweep is removing one of them."""
+        now, sha256s = self._clock.now(), [content.sha256 for content in given]
+
+        async def hold(connection: AsyncConnection) -> bool:
+            leaving = select(contents.c.sha256).where(contents.c.sha256.in_(sha256s), contents.c.removing)
+            if (await connection.execute(leaving)).first():
+                return False
+            await keep_contents(connection, given, now)
             return True
 
-        async def spare(connection: AsyncConnection) -> bool:
-            await unmark(connection, [sha256])
-            return (await connection.execute(select(contents.c.sha256).where(own))).first() is not None
-
-        return await self._database.write(spare)
+        return await self._database.write(hold)
 
     async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
-        """Marks up to `limit` contents that no image uses; returns up to `limit` marked before that moment
-        and still unused, having forgotten them and their embeddings, so that their objects may go."""
+        """Marks up to `limit` contents that no image uses; returns up to `limit` that were marked before that
+        moment and are still unused. Those are held by nobody until `forget_contents`, which follows when
+        their objects are gone."""
         now = self._clock.now()
         # Looked for before the transaction, which no other write should have to wait for.
         idle = select(contents.c.sha256).where(contents.c.marked_time.is_(None), _UNUSED).limit(limit)
         candidates = [sha256 for (sha256,) in await self._database.rows(idle)]
 
         async def sweep(connection: AsyncConnection) -> Sequence[str]:
-            gone = await _forget_marked(connection, marked_before, limit)
+            leaving = await _begin_removing(connection, marked_before, limit)
             for some in chunks(candidates, _CHUNK):
                 still_idle = contents.c.sha256.in_(some), _UNUSED
                 await connection.execute(update(contents).where(*still_idle).values(marked_time=now))
-            return gone
+            return leaving
 
         return await self._database.write(sweep)
+
+    async def forget_contents(self, sha256s: Sequence[str]) -> None:
+        """Forgets swept contents, with their embeddings; one that an image uses by now stays."""
+
+        async def forget(connection: AsyncConnection) -> None:
+            for some in chunks(sha256s, _CHUNK):
+                await _forget(connection, some)
+
+        await self._database.write(forget)
 
 
 async def keep_contents(connection: AsyncConnection, given: Iterable[Content], now: datetime) -> None:
     """Records contents that are new, and takes the mark off those that a sweep had marked."""
-    values = [{**content_values(content), "create_time": now} for content in given]
+    values = [{**content_values(content), "create_time": now, "removing": False} for content in given]
     if values:
         await connection.execute(insert_new(contents), values)
         await unmark(connection, [value["sha256"] for value in values])
@@ -68,10 +76,18 @@ async def unmark(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
         await connection.execute(update(contents).where(*marked).values(marked_time=None))
 
 
-async def _forget_marked(connection: AsyncConnection, before: datetime, limit: int) -> Sequence[str]:
+async def _begin_removing(connection: AsyncConnection, before: datetime, limit: int) -> Sequence[str]:
     marked = select(contents.c.sha256).where(contents.c.marked_time < before, _UNUSED).limit(limit)
-    gone = (await connection.execute(marked)).scalars().all()
-    for some in chunks(gone, _CHUNK):
-        await drop_embeddings(connection, some)
-        await connection.execute(delete(contents).where(contents.c.sha256.in_(some)))
-    return gone
+    leaving = (await connection.execute(marked)).scalars().all()
+    for some in chunks(leaving, _CHUNK):
+        await connection.execute(update(contents).where(contents.c.sha256.in_(some)).values(removing=True))
+    return leaving
+
+
+async def _forget(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
+    own = contents.c.sha256.in_(sha256s)
+    idle = (await connection.execute(select(contents.c.sha256).where(own, _UNUSED))).scalars().all()
+    if idle:
+        await drop_embeddings(connection, idle)
+        await connection.execute(delete(contents).where(contents.c.sha256.in_(idle)))
+    await connection.execute(update(contents).where(own).values(removing=False))

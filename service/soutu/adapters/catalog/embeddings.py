@@ -3,13 +3,13 @@ in changes.py, so that beyond some ten million images they can move to segments 
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import chunks
-from soutu.adapters.catalog.tables import embeddings
+from soutu.adapters.catalog.tables import embeddings, images
 from soutu.domain.embedding import Vector, from_bytes, to_bytes
 from soutu.domain.model import ModelRef
 
@@ -28,6 +28,14 @@ class SqlEmbeddings(CatalogPart):
             )
             found |= {row[0]: from_bytes(row[1]) for row in await self._database.rows(statement)}
         return found
+
+    async def unembedded(self, collection_uid: int, model: ModelRef) -> int:
+        """How many images of the collection have no embedding under `model` yet."""
+        stored = exists().where(embeddings.c.sha256 == images.c.sha256, embeddings.c.model == str(model))
+        lacking = (
+            select(func.count()).select_from(images).where(images.c.collection_uid == collection_uid, ~stored)
+        )
+        return int((await self._database.rows(lacking))[0][0])
 
     async def store_embeddings(self, model: ModelRef, vectors: Mapping[str, Vector]) -> None:
         """Stores unit vectors by the content's sha256; those stored before stay as they are."""

@@ -20,11 +20,14 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 class Database:
     """One database: a pool of connections that read, and one connection that writes.
 
-    `explain` turns the driver's own exception into a sentence for the reader. Every method raises
+    `explain` turns the driver's own exception into a sentence for the reader. `alone` says that nobody else
+    writes to it; `written` counts the transactions that have ended here. Every method raises
     CATALOG_UNAVAILABLE when the database cannot do its part.
     """
 
-    def __init__(self, readers: AsyncEngine, writer: AsyncEngine, explain: Explain) -> None:
+    def __init__(self, readers: AsyncEngine, writer: AsyncEngine, explain: Explain, *, alone: bool) -> None:
+        self.alone = alone
+        self.written = 0
         self._readers = readers
         self._writer = writer
         self._explain = explain
@@ -70,6 +73,7 @@ class Database:
                 return await work(connection)
 
     def _end_turn(self, task: asyncio.Task[Any]) -> None:
+        self.written += 1
         self._turn.release()
         if not task.cancelled():
             task.exception()  # taken note of here, in case the caller is gone

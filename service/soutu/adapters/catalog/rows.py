@@ -90,7 +90,7 @@ def image_values(image: Image) -> dict[str, Any]:
 
 
 def content_values(content: Content) -> dict[str, Any]:
-    """The content's row of `contents`, less its times."""
+    """The content's row of `contents`, less what a sweep notes."""
     return {
         "sha256": content.sha256,
         "size_bytes": content.size_bytes,
@@ -145,6 +145,7 @@ def generation_of(row: Mapping[str, Any]) -> Generation:
         state=GenerationState(row["state"]),
         followed=row["followed"],
         create_time=row["create_time"],
+        publish_time=row["publish_time"],
     )
 
 

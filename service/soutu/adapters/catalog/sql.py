@@ -10,6 +10,7 @@ from soutu.adapters.catalog.collections import SqlCollections
 from soutu.adapters.catalog.commit import SqlCommits
 from soutu.adapters.catalog.contents import SqlContents
 from soutu.adapters.catalog.embeddings import SqlEmbeddings
+from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
 from soutu.adapters.catalog.operations import SqlOperations
 from soutu.adapters.catalog.schema import bring_up_to_date
@@ -19,6 +20,7 @@ from soutu.ports import Clock
 
 class SqlCatalog(
     SqlCollections,
+    SqlGenerations,
     SqlClearing,
     SqlCommits,
     SqlImages,

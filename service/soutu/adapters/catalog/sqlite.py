@@ -32,7 +32,7 @@ _SENTENCES = {
 
 def sqlite_database(url: URL) -> Database:
     """A database on the file that `url` names; connections are opened when first used."""
-    return Database(_readers(url), _writer(url), explain)
+    return Database(_readers(url), _writer(url), explain, alone=True)
 
 
 def explain(error: BaseException | None) -> str:

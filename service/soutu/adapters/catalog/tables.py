@@ -61,6 +61,7 @@ generations = Table(
     Column("state", String(32), nullable=False),
     Column("followed", BigInteger, nullable=False),
     Column("create_time", UtcTime, nullable=False),
+    Column("publish_time", UtcTime),  # when it last became the active one
     UniqueConstraint("collection_uid", "id", name="generations_by_id"),
     **NUMBERED,
 )
@@ -78,6 +79,7 @@ contents = Table(
     Column("exif_captured_at", UtcTime),
     Column("create_time", UtcTime, nullable=False),
     Column("marked_time", UtcTime),  # when a sweep first saw that no image uses it
+    Column("removing", Boolean, nullable=False),  # a sweep is removing its object
     Index("contents_by_mark", "marked_time"),
     **PLAIN,
 )

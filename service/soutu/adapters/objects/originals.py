@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from pathlib import Path
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image, Keeping
@@ -28,7 +29,7 @@ class KeptOriginals:
 
 def _read_referenced(image: Image) -> bytes:
     try:
-        with open(image.original.path, "rb") as file:
+        with Path(image.original.path).open("rb") as file:
             if os.fstat(file.fileno()).st_size != image.content.size_bytes:
                 raise SoutuError(Reason.ORIGINAL_CHANGED)
             data = file.read()

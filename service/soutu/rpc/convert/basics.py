@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from soutu.domain.errors import Reason, SoutuError, invalid_field
@@ -53,12 +54,13 @@ def checked_text(text: str, field: str, limit: int) -> str:
 
 
 def checked_mask(mask: field_mask_pb2.FieldMask, kind: Message, field: str) -> list[str]:
-    """The paths of a mask over `kind`, [] for all of them; FIELD_INVALID naming a path that does not exist."""
+    """The paths of a mask over `kind`, [] for all; FIELD_INVALID naming a path that does not exist."""
     paths = list(mask.paths)
     if "*" in paths:
         return []
     for path in paths:
-        if not field_mask_pb2.FieldMask(paths=[path]).IsValidForDescriptor(kind.DESCRIPTOR):
+        mask_of_one = field_mask_pb2.FieldMask(paths=[path])
+        if not mask_of_one.IsValidForDescriptor(cast(Descriptor, kind.DESCRIPTOR)):
             raise invalid_field(field, f"{path!r} is not a field of {kind.DESCRIPTOR.name}")
     return paths
 

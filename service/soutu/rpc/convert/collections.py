@@ -55,7 +55,7 @@ def draft_of(request: collection_service_pb2.CreateCollectionRequest, card: Mode
         id=checked_collection_id(request.collection_id),
         model=card.ref,
         dimension=card.dimension,
-        index=_index_spec(message.index),
+        index=index_spec(message.index, "collection.index"),
         display_name=checked_text(message.display_name, "collection.display_name", 128),
         description=checked_text(message.description, "collection.description", 1_024),
         attributes=_schema(message.attributes),
@@ -77,17 +77,16 @@ def _schema(messages: Mapping[str, attribute_pb2.Attribute]) -> Mapping[str, Att
     return schema
 
 
-def _index_spec(message: collection_pb2.Index) -> IndexSpec:
+def index_spec(message: collection_pb2.Index, field: str) -> IndexSpec:
+    """The index that a message at `field` asks for."""
     kinds = {number: kind for kind, number in _INDEX_TYPES.items()}
     if message.type not in kinds:
-        raise invalid_field("collection.index.type", "must be one of the index types")
+        raise invalid_field(f"{field}.type", "must be one of the index types")
     for name, value in message.parameters.items():
         if not 0 < value <= _PARAMETER_LIMIT:
-            raise invalid_field(
-                f"collection.index.parameters.{name}", f"must be from 1 to {_PARAMETER_LIMIT}"
-            )
+            raise invalid_field(f"{field}.parameters.{name}", f"must be from 1 to {_PARAMETER_LIMIT}")
     if not 0 <= message.candidates <= 10_000:
-        raise invalid_field("collection.index.candidates", "must be from 0 to 10000")
+        raise invalid_field(f"{field}.candidates", "must be from 0 to 10000")
     return IndexSpec(kinds[message.type], dict(message.parameters), message.candidates)
 
 
@@ -129,6 +128,7 @@ def generation_message(
         pending_changes=max(collection.revision - followed, 0),
         image_count=collection.image_count,
         create_time=timestamp(generation.create_time),
+        publish_time=timestamp(generation.publish_time),
     )
 
 

@@ -133,10 +133,15 @@ def _match(match: Match, collection: str, paths: list[str], explain: bool) -> se
     image = image_message(match.image, collection)
     return search_pb2.Match(
         name=str(ImageName(collection, match.image.id)),
-        score=match.score,
+        score=shown_score(match.score),
         image=masked(image, paths and ["name", *paths]),
         stage_scores=match.stage_scores if explain else None,
     )
+
+
+def shown_score(score: float) -> float:
+    """The score within [-1, 1]: vectors rounded to float16 are longer than one by up to some 1e-4."""
+    return min(max(score, -1.0), 1.0)
 
 
 def _report(answer: Answer, explain: bool) -> search_pb2.SearchReport:
@@ -159,8 +164,8 @@ def stage_messages(seconds: Iterable[tuple[str, float]]) -> list[search_pb2.Stag
 
 def _explanation(answer: Answer) -> str:
     return (
-        f"The query was embedded by {answer.model}; matches are ordered by the inner product of unit vectors, "
-        "equal ones by age."
+        f"The query was embedded by {answer.model}; matches are ordered by the inner product of unit "
+        "vectors, equal ones by age."
     )
 
 

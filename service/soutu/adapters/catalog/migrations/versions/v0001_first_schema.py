@@ -65,6 +65,7 @@ def _generations() -> None:
         sa.Column("state", sa.String(32), nullable=False),
         sa.Column("followed", sa.BigInteger, nullable=False),
         sa.Column("create_time", UtcTime, nullable=False),
+        sa.Column("publish_time", UtcTime),
         sa.UniqueConstraint("collection_uid", "id", name="generations_by_id"),
         **_NUMBERED,
     )
@@ -83,6 +84,7 @@ def _contents() -> None:
         sa.Column("exif_captured_at", UtcTime),
         sa.Column("create_time", UtcTime, nullable=False),
         sa.Column("marked_time", UtcTime),
+        sa.Column("removing", sa.Boolean, nullable=False),
         **_BINARY,
     )
     op.create_index("contents_by_mark", "contents", ["marked_time"])

@@ -1,0 +1,77 @@
+# Verbs of the project. One environment, .venv: the base for serving, the development tools on top when needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BASE := $(VENV)/.base
+DEV := $(VENV)/.dev
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
+	--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+# protoc finds its plugins there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help env dev demo test test-all lint format stubs docs bench lock clean
+
+help: ## Lists these verbs
+	@echo "Soutu finds pictures by pictures. Start with: make demo"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+env: $(BASE) ## Makes .venv with what serving needs
+dev: $(DEV) ## Adds the development tools to .venv
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Soutu needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python lacks venv; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(BASE): requirements/base.txt | $(BIN)/python
+	@echo "Installing what serving needs into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/base.txt
+	@$(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(BASE)
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(BASE) ## Finds pictures among your own: make demo PICTURES=directory
+	$(BIN)/python scripts/demo.py $(if $(PICTURES),--pictures "$(PICTURES)")
+
+test: $(DEV) ## Runs the fast tests; ARGS are passed to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(DEV) ## Runs every test
+	$(BIN)/python -m pytest -m "" $(ARGS)
+
+lint: $(DEV) ## Checks style, types, the contract and the generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/python scripts/stubs.py --check
+
+format: $(DEV) ## Formats the Python code and mends what can be mended
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+stubs: $(DEV) ## Generates service/soutu/v1 from protos/
+	$(BIN)/python scripts/stubs.py
+
+docs: $(DEV) ## Writes the reference pages that come from the code
+	$(BIN)/python scripts/reference.py
+
+bench: $(DEV) ## Measures the service against raw inference
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(DEV) ## Pins the dependencies anew; ARGS=--upgrade takes the newest
+	$(PIP_COMPILE) $(ARGS) -o requirements/base.txt pyproject.toml
+	$(PIP_COMPILE) $(ARGS) --extra dev -c requirements/base.txt -o requirements/dev.txt pyproject.toml
+	$(PIP_COMPILE) $(ARGS) --extra cluster -c requirements/base.txt -o requirements/cluster.txt pyproject.toml
+
+clean: ## Removes .venv, caches and what was built
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis service/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

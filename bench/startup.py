@@ -1,0 +1,72 @@
+"""From exec to the first answer, and the memory of a server, against a script with the same model and index."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.load import Load, driven
+from bench.models import bundled_folder, card_of
+from bench.pictures import query_pictures
+from bench.report import Row
+from bench.scale import CONCURRENCY, Scale
+from bench.search_image import request
+from bench.search_vector import engine_copy
+from bench.server import first_answer, serving
+from bench.stored import vector_store
+from bench.vectors import Workload
+from soutu.v1.search_pb2 import SearchRequest
+
+TITLE = "Start and memory"
+ROUNDS = 3
+CALLS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One life of a server: seconds to its first answer, memory then and after a load."""
+
+    first_answer_s: float
+    memory_mib: float
+    loaded_memory_mib: float
+
+
+def run(scale: Scale) -> list[Row]:
+    """Medians of some rounds, after one that warms the page cache."""
+    model = bundled_folder()
+    card = card_of(model)
+    data = vector_store(model, Workload.drawn(scale.vectors, card.dimension, 0).stored)
+    asked = request(query_pictures(1)[0])
+    rounds = [lived(data, asked) for _ in range(ROUNDS + 1)][1:]
+    held = held_mib(model / card.artefact, data)
+    loaded = float(np.median([each.loaded_memory_mib for each in rounds]))
+    stored = f"{scale.vectors:,} x {card.dimension} stored, median of {ROUNDS}"
+    return [
+        Row("exec to first answer", median(rounds, "first_answer_s"), "s", "<= 3", stored),
+        Row("memory beyond the script", loaded - held, "MiB", "<= 400", f"after {CALLS} searches"),
+        Row("server and children, first answer given", median(rounds, "memory_mib"), "MiB", remark="PSS"),
+        Row(f"server and children, after {CALLS} searches", loaded, "MiB", remark="PSS"),
+        Row("script with the same model and index", held, "MiB", remark="PSS"),
+    ]
+
+
+def lived(data: Path, asked: bytes) -> Round:
+    with serving(data) as server:
+        first_answer(server.address, SearchRequest.FromString(asked))
+        answered = time.perf_counter()
+        memory = server.memory_mib()
+        driven(Load(server.address, [asked], CALLS, CONCURRENCY))
+        return Round(answered - server.started, memory, server.memory_mib())
+
+
+def median(rounds: list[Round], field: str) -> float:
+    return float(np.median([getattr(each, field) for each in rounds]))
+
+
+def held_mib(artefact: Path, data: Path) -> float:
+    with engine_copy(data) as place:
+        command = [sys.executable, "-m", "bench.holder", str(artefact), f"{place}/shard"]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,0 +1,78 @@
+"""The command line: its groups, and the options that come before the command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soutu.cli import collections, images, models, operations
+from soutu.cli.build import build
+from soutu.cli.config import config
+from soutu.cli.doctor import doctor
+from soutu.cli.invocation import Invocation
+from soutu.cli.search import search
+from soutu.cli.serve import serve
+
+_EPILOG = """
+**Examples**
+
+`soutu build ~/Pictures --collection photos` — fill a collection with the pictures of a directory
+
+`soutu search cat.jpg --collection photos --sheet found.png` — find pictures like one, and see them
+
+`soutu serve` — keep the server running; the other commands then use it
+
+**Which server?** The one at --address, else the one that serves the data directory, else the same server,
+started for the length of the command.
+
+**Exit codes:** 0 done · 1 failed · 2 wrong usage · 3 not found · 4 no server reached · 130 interrupted
+"""
+
+app = typer.Typer(
+    help="Search pictures by pictures.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve)
+app.command()(build)
+app.command()(search)
+app.add_typer(images.app, name="images")
+app.add_typer(collections.app, name="collections")
+app.add_typer(models.app, name="models")
+app.add_typer(operations.app, name="operations")
+app.command()(doctor)
+app.command()(config)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from soutu import __version__
+
+        print(f"soutu {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="The settings file.", metavar="FILE")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where everything is kept; overrides the settings.", metavar="DIR")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The server to talk to: HOST:PORT or unix:PATH.", metavar="ADDRESS")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")] = False,
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keeps the options for the command that follows."""
+    if verbose:
+        from soutu.observe.logs import configure
+
+        configure("debug", "text")
+    context.obj = Invocation(config, data_dir, address, verbose)

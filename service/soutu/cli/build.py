@@ -1,0 +1,115 @@
+"""`soutu build`: a directory becomes a collection."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from soutu.cli.connection import Connection, connected
+from soutu.cli.failures import ExitCode
+
+if TYPE_CHECKING:
+    from soutu.client import Client, OperationHandle
+    from soutu.v1.collection_service_pb2 import BuildCollectionResponse
+
+_FAILURES_SHOWN = 5
+
+
+def build(
+    context: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="The directory of pictures.")
+    ],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="The collection to fill.")],
+    create: Annotated[bool, typer.Option(help="Make the collection if there is none.")] = True,
+    model: Annotated[
+        str, typer.Option(help="The model of a new collection; the server's default if left out.")
+    ] = "",
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Store copies; else the files are read where they are.")
+    ] = False,
+) -> None:
+    """Fill a collection with the pictures of a directory.
+
+    Pictures that are there already are left alone, and one that cannot be read never stops the build.
+    A build that is cut off goes on from where it was.
+
+    Example: `soutu build ~/Pictures --collection photos`
+    """
+    with connected(context.obj, source=directory) as connection:
+        if create:
+            ensure_collection(connection.client, collection, model)
+        handle = start(connection.client, collection, directory, copy=copy)
+        _follow(connection, handle)
+        _summarise(handle)
+
+
+def ensure_collection(client: "Client", collection: str, model: str) -> None:
+    """Makes the collection where there is none; an existing one keeps its model."""
+    from soutu.client import SoutuCallError
+    from soutu.client.names import model_name
+
+    try:
+        client.collections.create(collection, model=model_name(model) if model else "")
+    except SoutuCallError as error:
+        if error.reason != "COLLECTION_EXISTS":
+            raise
+
+
+def start(
+    client: "Client", collection: str, directory: Path, *, copy: bool
+) -> "OperationHandle[BuildCollectionResponse]":
+    """The build of the directory, or the one that is under way in the collection already."""
+    from soutu.cli.output import say
+    from soutu.client import SoutuCallError
+    from soutu.v1.image_pb2 import Keeping
+
+    keeping = Keeping.KEEPING_STORED if copy else Keeping.KEEPING_REFERENCED
+    try:
+        return client.collections.build(collection, directory, keeping=keeping)
+    except SoutuCallError as error:
+        earlier = _under_way(client, collection) if error.reason == "COLLECTION_BUSY" else None
+        if earlier is None:
+            raise
+    say(f"An earlier build of {collection} goes on; following it.")
+    return earlier
+
+
+def _under_way(client: "Client", collection: str) -> "OperationHandle[BuildCollectionResponse] | None":
+    from soutu.client import metadata_of
+    from soutu.v1.collection_service_pb2 import BuildCollectionResponse
+
+    for operation in client.operations.list():
+        metadata = metadata_of(operation)
+        if not operation.done and (metadata.kind, metadata.target) == ("build", f"collections/{collection}"):
+            return client.operations.handle(operation, BuildCollectionResponse)
+    return None
+
+
+def _follow(connection: Connection, handle: "OperationHandle[BuildCollectionResponse]") -> None:
+    from soutu.cli.output import say
+    from soutu.cli.progress import show_progress
+
+    try:
+        show_progress(handle)
+    except KeyboardInterrupt:
+        if connection.inside:
+            say("Stopped. The same command goes on from here.")
+        else:
+            say(f"The build goes on in the server; `soutu operations cancel {handle.name}` stops it.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _summarise(handle: "OperationHandle[BuildCollectionResponse]") -> None:
+    from itertools import islice
+
+    from soutu.cli.output import say
+
+    result = handle.wait()
+    print(f"{result.added:,} added, {result.unchanged:,} unchanged, {result.failed:,} failed")
+    if not result.failed:
+        return
+    for failure in islice(handle.failures(), _FAILURES_SHOWN):
+        say(f"  {failure.subject}: {failure.message}")
+    if result.failed > _FAILURES_SHOWN:
+        say(f"  and more: soutu operations failures {handle.name}")

@@ -1,0 +1,127 @@
+"""What `soutu doctor` looks at, in the order in which one thing needs the other."""
+
+import io
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from soutu import __version__
+from soutu.cli.connection import connected
+from soutu.cli.failures import explained
+from soutu.cli.invocation import Invocation
+from soutu.cli.output import size_text
+from soutu.cli.tables import milliseconds
+from soutu.client import Client
+from soutu.client.names import id_of
+from soutu.settings import SettingsError
+
+_FREE_BYTES = 1_000_000_000
+_PACKAGES = ("grpcio", "protobuf", "numpy", "onnxruntime", "qdrant-edge-py", "SQLAlchemy", "Pillow")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found about one part; `advice` where something is to be done."""
+
+    part: str
+    sound: bool
+    finding: str
+    advice: str = ""
+
+
+def checked(invocation: Invocation) -> Iterator[Check]:
+    """The checks as they are made; those that need what has failed are left out."""
+    yield _python()
+    yield _packages()
+    try:
+        data_dir = invocation.settings().data_dir
+    except SettingsError as error:
+        yield Check("settings", False, str(error), "`soutu config` shows which are in force.")
+        return
+    yield Check("settings", True, f"data directory {data_dir}")
+    if not invocation.address:
+        yield _data_dir(data_dir)
+    yield from _server(invocation)
+
+
+def _python() -> Check:
+    sound = sys.version_info >= (3, 11)
+    advice = "" if sound else "Soutu needs Python 3.11 or newer."
+    return Check(
+        "python", sound, f"{platform.python_version()} on {platform.system()} {platform.machine()}", advice
+    )
+
+
+def _packages() -> Check:
+    found = {name: _version(name) for name in _PACKAGES}
+    missing = [name for name, installed in found.items() if not installed]
+    listing = ", ".join(
+        [f"soutu {__version__}", *(f"{name} {installed or 'missing'}" for name, installed in found.items())]
+    )
+    advice = f"Install {' '.join(missing)}: `pip install soutu` brings them all." if missing else ""
+    return Check("packages", not missing, listing, advice)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _data_dir(data_dir: Path) -> Check:
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Check(
+            "data directory", False, f"{existing} is not writable", "Choose another with --data-dir."
+        )
+    free = shutil.disk_usage(existing).free
+    advice = "" if free >= _FREE_BYTES else "Make room: writes fail when the disk is full."
+    return Check("data directory", not advice, f"writable, {size_text(free)} free", advice)
+
+
+def _server(invocation: Invocation) -> Iterator[Check]:
+    try:
+        with connected(invocation) as connection:
+            where = (
+                "started for this check" if connection.inside else f"running at {connection.client.address}"
+            )
+            serving = connection.client.serving()
+            advice = "" if serving else "It is starting or ending; look again in a moment."
+            yield Check("server", serving, where, advice)
+            yield from _parts(connection.client)
+            yield from _models(connection.client)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the doctor says it
+        yield Check("server", False, explained(error)[0], "The rest cannot be checked without it.")
+
+
+def _parts(client: Client) -> Iterator[Check]:
+    for part in client.status().parts:
+        advice = (
+            "" if part.healthy else "The server's log says more; -v shows that of one started for this check."
+        )
+        yield Check(
+            part.part, part.healthy, part.detail or ("healthy" if part.healthy else "not healthy"), advice
+        )
+
+
+def _models(client: Client) -> Iterator[Check]:
+    """Decodes and embeds a drawn picture with each model: decoders and artefacts in one."""
+    picture = _trial_picture()
+    for model in client.models.list():
+        answer = client.embed(model.name, [picture])
+        took = f"a picture decoded and embedded in {milliseconds(answer.stages):.0f} ms"
+        yield Check(f"model {id_of(model.name)}", True, f"{model.dimension} dimensions, {took}")
+
+
+def _trial_picture() -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").save(buffer, format="JPEG")
+    return buffer.getvalue()

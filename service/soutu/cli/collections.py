@@ -1,0 +1,65 @@
+"""`soutu collections`."""
+
+from typing import Annotated
+
+import typer
+
+from soutu.cli.connection import connected
+
+app = typer.Typer(help="Collections: list, get, create, delete.", no_args_is_help=True)
+
+CollectionArgument = Annotated[str, typer.Argument(help="The collection's id.")]
+
+
+@app.command("list")
+def list_collections(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one collection per line.")] = False,
+) -> None:
+    """List collections, by id."""
+    from soutu.cli.output import print_message, print_table
+    from soutu.client.names import id_of
+
+    with connected(context.obj) as connection:
+        collections = list(connection.client.collections.list())
+    if as_json:
+        for collection in collections:
+            print_message(collection)
+        return
+    rows = [(id_of(each.name), f"{each.image_count:,}", id_of(each.model)) for each in collections]
+    print_table(("id", "images", "model"), rows, right=("images",))
+
+
+@app.command()
+def get(context: typer.Context, collection: CollectionArgument) -> None:
+    """Print everything that is known about a collection, as JSON."""
+    from soutu.cli.output import print_message
+
+    with connected(context.obj) as connection:
+        print_message(connection.client.collections.get(collection))
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    collection: CollectionArgument,
+    model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; the server's default if left out.")] = "",
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Make an empty collection."""
+    from soutu.client.names import model_name
+
+    named = model_name(model) if model else ""
+    with connected(context.obj) as connection:
+        connection.client.collections.create(collection, model=named, description=description)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    collection: CollectionArgument,
+    force: Annotated[bool, typer.Option("--force", help="Also when it holds images.")] = False,
+) -> None:
+    """Delete a collection. Files that were built where they are stay untouched."""
+    with connected(context.obj) as connection:
+        connection.client.collections.delete(collection, force=force)

@@ -1,0 +1,70 @@
+"""What a failed command says, and its exit code."""
+
+import logging
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soutu.client import SoutuCallError
+
+_log = logging.getLogger(__name__)
+
+_ADVICE = {
+    "COLLECTION_NOT_FOUND": "`soutu collections list` shows which there are.",
+    "MODEL_NOT_FOUND": "`soutu models list` shows which there are.",
+    "OPERATION_NOT_FOUND": "`soutu operations list` shows which there are.",
+}
+
+
+class ExitCode(IntEnum):
+    """How a command ended. 2 is Typer's."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    UNREACHABLE = 4
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command that cannot go on, with the sentence that says why and what to do."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILURE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def report(error: Exception) -> int:
+    """Says on stderr what went wrong, in one sentence, and returns the exit code. The log has the trace."""
+    _log.debug("the command failed", exc_info=error)
+    sentence, code = explained(error)
+    print(f"soutu: {sentence}", file=sys.stderr)
+    return code
+
+
+def explained(error: Exception) -> tuple[str, ExitCode]:
+    """The sentence and the exit code for an error."""
+    from soutu.client import SoutuCallError
+    from soutu.domain.errors import SoutuError
+    from soutu.settings import SettingsError
+
+    match error:
+        case CommandError():
+            return str(error), error.code
+        case SoutuCallError():
+            return _of_call(error)
+        case SoutuError():
+            return error.message, ExitCode.FAILURE
+        case SettingsError() | ValueError() | OSError():
+            return str(error), ExitCode.FAILURE
+    return f"{type(error).__name__}: {error} (unexpected; --verbose shows where)", ExitCode.FAILURE
+
+
+def _of_call(error: "SoutuCallError") -> tuple[str, ExitCode]:
+    if error.unreachable:
+        return f"{error.message}. Is it running? `soutu serve` starts it.", ExitCode.UNREACHABLE
+    advice = _ADVICE.get(error.reason, "")
+    code = ExitCode.NOT_FOUND if error.status == "NOT_FOUND" else ExitCode.FAILURE
+    return f"{error.message} {advice}".strip(), code

@@ -1,0 +1,30 @@
+"""What the options before the command say."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soutu.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The global options; None where they were not given."""
+
+    config: Path | None = None
+    data_dir: Path | None = None
+    address: str | None = None
+    verbose: bool = False
+
+    def settings(self, overrides: Mapping[str, object] | None = None) -> "Settings":
+        """The settings, with what the command line says put over them; raises SettingsError."""
+        from soutu.settings import load_settings
+
+        return load_settings(self.config, os.environ, {**self.overrides(), **(overrides or {})})
+
+    def overrides(self) -> Mapping[str, object]:
+        """What the command line says about settings, by dotted key."""
+        return {} if self.data_dir is None else {"data_dir": self.data_dir}

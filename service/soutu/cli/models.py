@@ -1,0 +1,48 @@
+"""`soutu models`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soutu.cli.connection import connected
+from soutu.cli.invocation import Invocation
+
+app = typer.Typer(help="Models that turn pictures into vectors: list, add.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one model per line.")] = False,
+) -> None:
+    """List the models that may be used."""
+    from soutu.cli.output import print_message, print_table
+    from soutu.client.names import id_of
+
+    with connected(context.obj) as connection:
+        models = list(connection.client.models.list())
+    if as_json:
+        for model in models:
+            print_message(model)
+        return
+    rows = [
+        (id_of(each.name), str(each.dimension), f"{each.input_width} × {each.input_height}", each.licence)
+        for each in models
+    ]
+    print_table(("model", "dimension", "input", "licence"), rows, right=("dimension",))
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="A folder with card.toml and artefact.")
+    ],
+) -> None:
+    """Add a model to the data directory; a running server reads it on first use."""
+    from soutu.bootstrap import model_store
+
+    invocation: Invocation = context.obj
+    card = model_store(invocation.settings()).add(folder)
+    print(f"{card.ref} added: {card.dimension} dimensions, {card.input.width} × {card.input.height}")

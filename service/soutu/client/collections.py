@@ -1,0 +1,105 @@
+"""Collections and the long work that fills them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from soutu.client.calls import Calls
+from soutu.client.names import collection_name, operation_name
+from soutu.client.operations import OperationHandle, Operations
+from soutu.v1.attribute_pb2 import Attribute
+from soutu.v1.collection_pb2 import Collection, Index
+from soutu.v1.collection_service_pb2 import (
+    BuildCollectionRequest,
+    BuildCollectionResponse,
+    CollectionStatistics,
+    CreateCollectionRequest,
+    DeleteCollectionRequest,
+    DirectorySource,
+    GetCollectionRequest,
+    GetCollectionStatisticsRequest,
+    ListCollectionsRequest,
+    Source,
+)
+from soutu.v1.collection_service_pb2_grpc import CollectionServiceStub
+from soutu.v1.image_pb2 import Keeping
+
+
+class CollectionFields(TypedDict, total=False):
+    """What may be said about a new collection; the fields of Collection that a client may set."""
+
+    display_name: str
+    description: str
+    model: str
+    index: Index
+    attributes: Mapping[str, Attribute]
+
+
+class DirectoryFields(TypedDict, total=False):
+    """Which files of a directory are taken; the fields of DirectorySource."""
+
+    flat: bool
+    include: Sequence[str]
+    exclude: Sequence[str]
+
+
+class Collections:
+    """`Client.collections`. Collections are given by full name or id."""
+
+    def __init__(self, calls: Calls, operations: Operations) -> None:
+        self._calls = calls
+        self._operations = operations
+        self._stub = CollectionServiceStub(calls.channel)
+
+    def create(self, collection_id: str, **fields: Unpack[CollectionFields]) -> Collection:
+        """Makes a collection. Never sent twice by itself: it has no request id."""
+        request = CreateCollectionRequest(collection_id=collection_id, collection=Collection(**fields))
+        return self._calls.unary(self._stub.CreateCollection, request)
+
+    def get(self, collection: str) -> Collection:
+        """One collection."""
+        request = GetCollectionRequest(name=collection_name(collection))
+        return self._calls.unary(self._stub.GetCollection, request)
+
+    def list(self) -> Iterator[Collection]:
+        """All collections, page after page as they are asked for."""
+        request = ListCollectionsRequest()
+        while True:
+            page = self._calls.unary(self._stub.ListCollections, request)
+            yield from page.collections
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def delete(self, collection: str, *, force: bool = False, etag: str = "") -> None:
+        """Deletes a collection; one that holds images only with `force`."""
+        request = DeleteCollectionRequest(name=collection_name(collection), force=force, etag=etag)
+        self._calls.unary(self._stub.DeleteCollection, request)
+
+    def statistics(self, collection: str) -> CollectionStatistics:
+        """Numbers about a collection."""
+        request = GetCollectionStatisticsRequest(name=collection_name(collection))
+        return self._calls.unary(self._stub.GetCollectionStatistics, request)
+
+    def build(
+        self,
+        collection: str,
+        source: Path | Source,
+        *,
+        keeping: Keeping.ValueType = Keeping.KEEPING_UNSPECIFIED,
+        **fields: Unpack[DirectoryFields],
+    ) -> OperationHandle[BuildCollectionResponse]:
+        """Fills a collection from a directory of the server's machine; answers at once."""
+        if isinstance(source, Path):
+            source = Source(directory=DirectorySource(path=str(source.resolve()), **fields))
+        name = collection_name(collection)
+        return self._start(BuildCollectionRequest(name=name, source=source, keeping=keeping))
+
+    def retry_failures(self, collection: str, operation: str) -> OperationHandle[BuildCollectionResponse]:
+        """Builds again what failed in an earlier build."""
+        name, earlier = collection_name(collection), operation_name(operation)
+        return self._start(BuildCollectionRequest(name=name, retry_failures_of=earlier))
+
+    def _start(self, request: BuildCollectionRequest) -> OperationHandle[BuildCollectionResponse]:
+        operation = self._calls.unary(self._stub.BuildCollection, request)
+        return self._operations.handle(operation, BuildCollectionResponse)

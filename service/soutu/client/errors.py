@@ -1,0 +1,60 @@
+"""What a failed call raises, made from the google.rpc.Status that the server sends with every error."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import grpc
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+
+class SoutuCallError(Exception):
+    """A call that failed.
+
+    `status` is the gRPC status by its canonical name ("NOT_FOUND"); `reason` the stable code that programs
+    should look at ("IMAGE_NOT_FOUND"), empty where gRPC itself refused the call; `message` a sentence for
+    people; `metadata` short facts such as `field`; `retry_after_s` what the server advises, else None.
+    """
+
+    def __init__(
+        self,
+        status: str,
+        message: str,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.message = message
+        self.reason = reason
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether no server answered, as against a server that answered with an error."""
+        return self.status == "UNAVAILABLE" and not self.reason
+
+
+def error_of_call(error: grpc.RpcError, address: str) -> SoutuCallError:
+    """The error of a call to `address` that gRPC says has failed."""
+    status = rpc_status.from_call(cast(grpc.Call, error))  # what a stub raises is the call, too
+    if status is not None:
+        return error_of_status(status)
+    code: grpc.StatusCode = error.code()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return SoutuCallError(code.name, f"no server can be reached at {address} ({error.details()})")
+    return SoutuCallError(code.name, error.details() or code.name.lower().replace("_", " "))
+
+
+def error_of_status(status: status_pb2.Status) -> SoutuCallError:
+    """The error that a status says, such as that of one item of a batch."""
+    cause, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    retry_after_s = None
+    for detail in status.details:
+        detail.Unpack(cause)
+        if detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
+    name = code_pb2.Code.Name(status.code)
+    return SoutuCallError(name, status.message, cause.reason, cause.metadata, retry_after_s)

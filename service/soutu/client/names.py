@@ -1,0 +1,40 @@
+"""Resource names from what people write: a full name, or an id within a collection."""
+
+
+def collection_name(collection: str) -> str:
+    """collections/{collection}, also of a generation's full name, from an id or a full name."""
+    return collection if collection.startswith("collections/") else f"collections/{collection}"
+
+
+def image_name(image: str, collection: str = "") -> str:
+    """collections/{collection}/images/{image} from a full name, or from an id and its collection.
+
+    Raises ValueError for an id without a collection, and for what can be neither.
+    """
+    if image.startswith("collections/"):
+        return image
+    if "/" in image or not image:
+        raise ValueError(f"{image!r} is no image id or name; give a file as a pathlib.Path")
+    if not collection:
+        raise ValueError(f"which collection is {image!r} in? Give `collection`, or the image's full name")
+    return f"{collection_of(collection_name(collection))}/images/{image}"
+
+
+def operation_name(operation: str) -> str:
+    """operations/{operation} from an id or a full name."""
+    return operation if operation.startswith("operations/") else f"operations/{operation}"
+
+
+def model_name(model: str) -> str:
+    """models/{name}@{version} or models/{name}, from the same with or without `models/`."""
+    return model if model.startswith("models/") else f"models/{model}"
+
+
+def collection_of(name: str) -> str:
+    """collections/{collection} of the full name of one of its images or generations."""
+    return "/".join(name.split("/")[:2])
+
+
+def id_of(name: str) -> str:
+    """The last part of a full name: what people call it."""
+    return name.rsplit("/", 1)[-1]

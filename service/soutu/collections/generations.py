@@ -1,0 +1,148 @@
+"""Generations: another index built beside the one that serves, published, rolled back, deleted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from soutu.collections.soundness import sampled_recall
+from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import Operation, OperationKind
+from soutu.domain.writing import Checkpoint
+from soutu.ingest.commits import Commits
+from soutu.ingest.followers import Followers
+from soutu.operations.job import Job
+from soutu.operations.runner import OperationRunner
+from soutu.ports import Catalog, VectorIndex
+
+_LOOK_S = 0.25
+_NEARLY = 256  # changes that are followed within the two seconds that writes may wait
+_HOLD_S = 2.0
+_TRIES = 20
+_LEAST_RECALL = 0.9
+
+
+class Generations:
+    """The stories of generations; also the work of the operation that builds one.
+
+    The follower does the building: it takes over every row from revision 0 on, embeds what has no embedding
+    under the model yet, and goes on following what changes. So a build resumes by itself, and uploads and
+    deletes made meanwhile are in both generations.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        index: VectorIndex,
+        followers: Followers,
+        commits: Commits,
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._followers = followers
+        self._commits = commits
+
+    async def create(
+        self, collection_id: str, draft: GenerationDraft, *, publish: bool, runner: OperationRunner
+    ) -> Operation:
+        """Begins to build a generation, which is BUILDING until it is sound: GENERATION_EXISTS."""
+        self._index.check(draft.index)
+        head = await self._catalog.head(collection_id)
+        generation = await self._catalog.create_generation(head.collection.uid, draft)
+        request = {"generation": generation.id, "publish": publish}
+        operation = await self._catalog.create_operation(
+            OperationKind.GENERATION, head.collection.uid, collection_id, request
+        )
+        runner.wake()
+        return operation
+
+    async def run(self, job: Job) -> Mapping[str, object]:
+        """The work of a generation operation."""
+        generation = await self._own(job.operation)
+        self._followers.add(generation)
+        await self._caught_up(job, generation)
+        await self._record_failures(job, generation)
+        if await sampled_recall(self._catalog, self._index, generation) < _LEAST_RECALL:
+            raise SoutuError(Reason.GENERATION_UNSOUND)
+        await self._catalog.set_generation_state(generation.uid, GenerationState.READY)
+        if job.operation.request["publish"]:
+            await self.publish(job.operation.collection_id, generation.id)
+        return {"name": f"collections/{job.operation.collection_id}/generations/{generation.id}"}
+
+    async def give_up(self, operation: Operation) -> None:
+        """Drops the index of a generation that was not finished."""
+        try:
+            generation = await self._own(operation)
+        except SoutuError:
+            return
+        if generation.state is GenerationState.BUILDING:
+            await self._catalog.set_generation_state(generation.uid, GenerationState.FAILED)
+            await self._followers.remove(generation)
+
+    async def publish(self, collection_id: str, generation_id: str) -> Head:
+        """Makes a READY generation the active one: GENERATION_UNREADY, PUBLISH_LATE.
+
+        When it has nearly caught up, commits of the collection are held, for two seconds at the most, while
+        it follows the rest and the switch is made.
+        """
+        for _ in range(_TRIES):
+            head = await self._catalog.head(collection_id, generation_id)
+            if head.generation.state is not GenerationState.READY:
+                raise SoutuError(Reason.GENERATION_UNREADY)
+            nearly = head.collection.revision - _NEARLY
+            if await self._followers.reached(head.generation, nearly, _HOLD_S) and await self._switched(head):
+                return await self._catalog.head(collection_id)
+        raise SoutuError(Reason.PUBLISH_LATE)
+
+    async def roll_back(self, collection_id: str) -> Head:
+        """Publishes the generation that was active before: GENERATION_UNREADY where there is none."""
+        head = await self._catalog.head(collection_id)
+        formerly = [
+            each
+            for each in await self._catalog.generations(head.collection.uid)
+            if each.publish_time and each.uid != head.generation.uid and each.state is GenerationState.READY
+        ]
+        if not formerly:
+            raise SoutuError(Reason.GENERATION_UNREADY, "The collection has had no other active generation.")
+        before = max(formerly, key=lambda each: each.publish_time or each.create_time)
+        return await self.publish(collection_id, before.id)
+
+    async def delete(self, collection_id: str, generation_id: str) -> None:
+        """GENERATION_ACTIVE."""
+        head = await self._catalog.head(collection_id, generation_id)
+        await self._catalog.delete_generation(head.generation)
+        await self._followers.remove(head.generation)
+
+    async def _own(self, operation: Operation) -> Generation:
+        head = await self._catalog.head(operation.collection_id, str(operation.request["generation"]))
+        if head.collection.uid != operation.collection_uid:
+            raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+        return head.generation
+
+    async def _caught_up(self, job: Job, generation: Generation) -> None:
+        while True:
+            head = await self._catalog.head(job.operation.collection_id, generation.id)
+            followed = self._followers.followed(generation)
+            total = head.collection.image_count
+            share = followed / head.collection.revision if head.collection.revision else 1.0
+            job.progress = replace(job.progress, total=total, done=min(int(total * share), total))
+            if await self._followers.reached(generation, head.collection.revision, _LOOK_S):
+                return
+
+    async def _record_failures(self, job: Job, generation: Generation) -> None:
+        failures = tuple(self._followers.failures(generation))
+        job.progress = replace(job.progress, failed=len(failures))
+        if failures:
+            operation, progress = job.operation, job.progress
+            head = await self._catalog.head(operation.collection_id)
+            checkpoint = Checkpoint(
+                operation.uid, "", progress.done, progress.failed, failures, owner=job.owner
+            )
+            await self._commits.commit(head, [], checkpoint=checkpoint)
+
+    async def _switched(self, head: Head) -> bool:
+        async with self._commits.hold(head.collection.uid):
+            now = await self._catalog.head(head.collection.id, head.generation.id)
+            revision = now.collection.revision
+            if not await self._followers.reached(head.generation, revision, _HOLD_S):
+                return False
+            return await self._catalog.publish_generation(head.generation, revision)

@@ -1,0 +1,77 @@
+"""Servers and collections for the flows."""
+
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from soutu.client import Client, SoutuCallError
+from tests.flows.served import Served
+
+_numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows, with a failure, what the servers of the test have logged."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Served):
+                report.sections.append(("log of the server", value.log()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def build_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory below which the shared server may read."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, build_root: Path) -> Iterator[Served]:
+    """The server of all flows that leave it running."""
+    with Served(tmp_path_factory.mktemp("server"), [build_root]) as served:
+        yield served
+
+
+@pytest.fixture
+def client(server: Served) -> Client:
+    """The client of the shared server."""
+    return server.client
+
+
+@pytest.fixture
+def new_collection(server: Served) -> Iterator[Callable[[], str]]:
+    """Makes empty collections on the shared server, and takes them away after the test."""
+    with ExitStack() as stack:
+
+        def make() -> str:
+            name = f"c{next(_numbers)}"
+            server.client.collections.create(name)
+            stack.callback(_deleted, server.client, name)
+            return name
+
+        yield make
+
+
+@pytest.fixture
+def collection(new_collection: Callable[[], str]) -> str:
+    """An empty collection on the shared server."""
+    return new_collection()
+
+
+@pytest.fixture
+def lone_server(tmp_path: Path) -> Iterator[Served]:
+    """A server for one test, which may kill it; it reads below tmp_path / "pictures"."""
+    root = tmp_path / "pictures"
+    root.mkdir()
+    with Served(tmp_path / "server", [root]) as served:
+        yield served
+
+
+def _deleted(client: Client, name: str) -> None:
+    with suppress(SoutuCallError):  # the test may have deleted it
+        client.collections.delete(name, force=True)

@@ -1,0 +1,53 @@
+"""What a server says when it refuses a call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from soutu.client import SoutuCallError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The status of a failed call; `domain`, `reason` and `field` are empty where gRPC's core made it."""
+
+    status: str
+    message: str
+    domain: str = ""
+    reason: str = ""
+    field: str = ""
+
+
+def refusal_of(call: Callable[[], object]) -> Refusal:
+    """How the call, made with a raw stub, was refused; AssertionError if it was answered."""
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        return _refusal(error)
+    raise AssertionError(f"the call was answered: {answer!r:.500}")
+
+
+def _refusal(error: grpc.RpcError) -> Refusal:
+    failed = cast(grpc.Call, error)  # what a stub raises is the call, too
+    status, name = rpc_status.from_call(failed), error.code().name
+    if status is None:
+        return Refusal(name, error.details() or "")
+    cause = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(cause) for detail in status.details), f"no ErrorInfo in {status}"
+    return Refusal(name, status.message, cause.domain, cause.reason, cause.metadata.get("field", ""))
+
+
+@contextmanager
+def refused(reason: str, field: str | None = None) -> Iterator[None]:
+    """Expects a call of our client to be refused for this reason, and about this field if one is given."""
+    with pytest.raises(SoutuCallError) as caught:
+        yield
+    error = caught.value
+    assert error.reason == reason, str(error)
+    assert field is None or error.metadata.get("field") == field, error.metadata

@@ -1,0 +1,30 @@
+"""Every command explains itself, and the command line starts quickly enough to be asked."""
+
+import pytest
+from typer.testing import CliRunner
+
+from soutu.cli.app import app
+
+COMMANDS = [
+    *(["serve"], ["build"], ["search"], ["doctor"], ["config"]),
+    *(["images", name] for name in ("list", "get", "upload", "delete", "download")),
+    *(["collections", name] for name in ("list", "get", "create", "delete")),
+    *(["models", name] for name in ("list", "add")),
+    *(["operations", name] for name in ("list", "get", "wait", "cancel", "failures")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_is_there(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_the_help_lists_the_exit_codes() -> None:
+    assert "3 not found" in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+
+
+def test_wrong_usage_ends_with_2() -> None:
+    assert CliRunner().invoke(app, ["search", "missing.jpg"]).exit_code == 2
+    assert CliRunner().invoke(app, ["build", "missing", "-c", "photos"]).exit_code == 2

@@ -1,0 +1,181 @@
+"""The settings: what wins, what is refused, and how a refusal reads."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from soutu.settings import Settings, SettingsError, described, known_keys, load_settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> dict[str, str]:
+    """An environment without anybody's own settings file."""
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def refusal(environ: dict[str, str], config: Path | None = None, override: str = "") -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config, environ, {override: "info"} if override else None)
+    return str(caught.value)
+
+
+def test_nothing_said_gives_the_defaults(nobody: dict[str, str]) -> None:
+    settings = load_settings(environ=nobody)
+    assert settings == Settings()
+    assert settings.server.port == 50_051
+    assert settings.data_dir == Path.home() / ".local/share/soutu"
+
+
+def test_each_source_overrules_the_one_before(nobody: dict[str, str], tmp_path: Path) -> None:
+    file = written(tmp_path / "a.toml", "[server]\nport = 1\nhost = '::1'\ndrain_s = 1.5\n")
+    environ = nobody | {"SOUTU_SERVER_PORT": "2", "SOUTU_SERVER_HOST": "localhost"}
+    loaded = read_settings(file, environ, {"server.port": 3})
+    server = loaded.settings.server
+    assert (server.port, server.host, server.drain_s) == (3, "localhost", 1.5)
+    assert loaded.file == file
+    assert loaded.sources == {
+        "server.port": "the command line",
+        "server.host": "SOUTU_SERVER_HOST",
+        "server.drain_s": str(file),
+    }
+
+
+def test_the_file_is_the_first_of_option_variable_directory_and_home(
+    nobody: dict[str, str], tmp_path: Path
+) -> None:
+    places = {
+        "option": tmp_path / "option.toml",
+        "variable": tmp_path / "variable.toml",
+        "directory": tmp_path / "soutu.toml",
+        "home": tmp_path / "config" / "soutu" / "soutu.toml",
+    }
+    for name, path in places.items():
+        written(path, f"default_model = '{name}'")
+    named = nobody | {"SOUTU_CONFIG": str(places["variable"])}
+    assert load_settings(places["option"], named).default_model == "option"
+    assert load_settings(None, named).default_model == "variable"
+    assert load_settings(None, nobody).default_model == "directory"
+    places["directory"].unlink()
+    assert load_settings(None, nobody).default_model == "home"
+
+
+def test_a_file_that_was_named_must_exist(nobody: dict[str, str]) -> None:
+    assert refusal(nobody, Path("gone.toml")) == "There is no settings file gone.toml (named by --config)."
+    assert "named by SOUTU_CONFIG" in refusal(nobody | {"SOUTU_CONFIG": "gone.toml"})
+
+
+def test_the_data_directory_follows_the_desktop_convention(nobody: dict[str, str], tmp_path: Path) -> None:
+    loaded = read_settings(environ=nobody | {"XDG_DATA_HOME": str(tmp_path)})
+    assert loaded.settings.data_dir == tmp_path / "soutu"
+    assert loaded.sources["data_dir"] == "XDG_DATA_HOME"
+
+
+def test_paths_become_absolute(nobody: dict[str, str], tmp_path: Path) -> None:
+    environ = nobody | {"SOUTU_DATA_DIR": "here", "SOUTU_BUILD_ROOTS": "pictures:~/more"}
+    settings = load_settings(environ=environ)
+    assert settings.data_dir == tmp_path / "here"
+    assert settings.build_roots == (tmp_path / "pictures", Path.home() / "more")
+
+
+def test_an_unknown_key_is_refused_with_the_nearest(nobody: dict[str, str], tmp_path: Path) -> None:
+    file = written(tmp_path / "a.toml", "[server]\nprot = 1\n")
+    assert refusal(nobody, file) == (
+        f"There is no setting server.prot (set in {file}). Did you mean server.port?"
+    )
+    assert "set in the command line). Did you mean log.level?" in refusal(nobody, override="log.levle")
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest(nobody: dict[str, str]) -> None:
+    assert refusal(nobody | {"SOUTU_DATADIR": "x"}) == (
+        "There is no setting for the environment variable SOUTU_DATADIR. Did you mean SOUTU_DATA_DIR?"
+    )
+    assert refusal(nobody | {"SOUTU_ZZZ": "x"}).endswith("SOUTU_ZZZ.")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SOUTU_SERVER_PORT", "x", "server.port 'x' (set in SOUTU_SERVER_PORT): should be a valid integer"),
+        ("SOUTU_SERVER_PORT", "65536", "less than or equal to 65535"),
+        ("SOUTU_DECODE_SECONDS", "nan", "decode.seconds 'nan'"),
+        ("SOUTU_DECODE_PIXELS", "0", "greater than 0"),
+        ("SOUTU_PROFILE", "cloud", "(set in SOUTU_PROFILE): should be 'embedded' or 'cluster'"),
+        ("SOUTU_SERVER_REFLECTION", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_source(
+    nobody: dict[str, str], variable: str, value: str, sentence: str
+) -> None:
+    assert sentence in refusal(nobody | {variable: value})
+
+
+@pytest.mark.parametrize("text", ["port = = 1", 'a = "\\ud800"', "[server"])
+def test_a_file_that_is_not_toml_is_named(nobody: dict[str, str], tmp_path: Path, text: str) -> None:
+    assert "a.toml is not valid TOML" in refusal(nobody, written(tmp_path / "a.toml", text))
+
+
+def test_a_section_that_is_a_value_and_a_value_that_is_a_section_are_refused(
+    nobody: dict[str, str], tmp_path: Path
+) -> None:
+    assert "no setting server " in refusal(nobody, written(tmp_path / "a.toml", "server = 1"))
+    assert "no setting profile.name " in refusal(nobody, written(tmp_path / "a.toml", "profile.name = 1"))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
+def test_listening_to_strangers_must_be_insisted_on(nobody: dict[str, str], host: str) -> None:
+    sentence = refusal(nobody | {"SOUTU_SERVER_HOST": host})
+    assert sentence.startswith(f"server.host {host!r} (set in SOUTU_SERVER_HOST): is reachable")
+    insisted = nobody | {"SOUTU_SERVER_HOST": host, "SOUTU_SERVER_INSECURE_PUBLIC": "true"}
+    assert load_settings(environ=insisted).server.host == host
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "unix:/run/soutu.sock"]
+)
+def test_listening_to_this_machine_is_fine(nobody: dict[str, str], host: str) -> None:
+    assert load_settings(environ=nobody | {"SOUTU_SERVER_HOST": host}).server.host == host
+
+
+def test_settings_never_change() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.server.port = 1  # type: ignore[misc]
+
+
+def test_what_is_shown_names_every_key_with_its_source(nobody: dict[str, str]) -> None:
+    rows = described(read_settings(environ=nobody | {"SOUTU_BUILD_ROOTS": "/a:/b"}))
+    assert [row.key for row in rows] == list(known_keys())
+    shown = {row.key: (row.value, row.source) for row in rows}
+    assert shown["build_roots"] == ("/a:/b", "SOUTU_BUILD_ROOTS")
+    assert shown["server.port"] == ("50051", "default")
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("mysql+aiomysql://me:s3cret@db/soutu", "mysql+aiomysql://me:***@db/soutu"),
+        ("mysql+aiomysql://me:s3cr@t@db/soutu", "mysql+aiomysql://me:***@db/soutu"),
+        ("mysql+aiomysql://db/soutu?user=me&passwd=s3cret", "mysql+aiomysql://db/soutu?user=me&passwd=***"),
+        ("sqlite+aiosqlite:////a/b.db", "sqlite+aiosqlite:////a/b.db"),
+        ("", ""),
+    ],
+)
+def test_passwords_are_masked_wherever_settings_are_shown(
+    nobody: dict[str, str], url: str, masked: str
+) -> None:
+    loaded = read_settings(environ=nobody | {"SOUTU_CATALOG_URL": url})
+    rows = {row.key: row.value for row in described(loaded)}
+    assert rows["catalog.url"] == masked
+    assert "s3cr" not in repr(loaded)
