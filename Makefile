@@ -10,6 +10,8 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 
 # protoc finds its plugins there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Every server that is started would compile all its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env dev demo test test-all lint format stubs docs bench lock clean

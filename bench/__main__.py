@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
 from bench import build, search_cached, search_image, search_vector, startup
-from bench.report import Machine, Row, keep, show
+from bench.report import Machine, Table, keep, show
 from bench.scale import FIRST_LOOK, Scale
 
-Benchmark = tuple[str, Callable[[Scale], Sequence[Row]]]
+Benchmark = tuple[str, Callable[[Scale], Sequence[Table]]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "search_image": (search_image.TITLE, search_image.run),
@@ -35,9 +35,9 @@ def main() -> None:
         show(search_image.TITLE, search_image.first_look(scale))
     for name in names:
         title, run = BENCHMARKS[name]
-        rows = run(scale)
-        show(title, rows)
-        keep(name, title, rows)
+        tables = run(scale)
+        show(title, tables)
+        keep(name, title, tables)
 
 
 def chosen(names: Sequence[str], parser: argparse.ArgumentParser) -> Sequence[str]:

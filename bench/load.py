@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from multiprocessing import get_context
 
@@ -22,8 +22,9 @@ TIMEOUT_S = 60.0
 class Load:
     """What to ask of whom: `calls` calls by `concurrency` callers, over as many connections as `channels`.
 
-    `requests` are serialised messages; they are taken in turn, after `warm_up` further calls with the last of
-    them, which do not count. Answers are kept as bytes: reading them would take time from the server.
+    `requests` are serialised messages, taken in turn. The last `warm_up` of them are sent first and do not
+    count, so that with that many more requests than calls none is asked twice. Answers are kept as bytes:
+    reading them would take time from the server.
     """
 
     address: str
@@ -50,6 +51,11 @@ class Outcome:
         """Answers a second."""
         return len(self.latencies_s) / self.seconds
 
+    @property
+    def mean_ms(self) -> float:
+        """The mean latency."""
+        return 1e3 * float(np.mean(self.latencies_s))
+
     def latency_ms(self, percent: float) -> float:
         """The latency that so many per cent of the calls kept to."""
         return 1e3 * float(np.percentile(self.latencies_s, percent))
@@ -64,13 +70,26 @@ class Tally:
     errors: list[str] = field(default_factory=list)
 
 
-def driven(load: Load) -> Outcome:
-    """Drives the load from a fresh process; RuntimeError if not a single call was answered."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        outcome = process.submit(drive, load).result()
+def driven(load: Load, processes: int = 1) -> Outcome:
+    """Drives the load from fresh processes, which share its calls and callers.
+
+    One process is enough for some hundred calls a second. RuntimeError if not a single call was answered.
+    """
+    share = replace(load, calls=load.calls // processes, concurrency=load.concurrency // processes)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        outcome = together(list(pool.map(drive, processes * [share])))
     if not outcome.latencies_s:
         raise RuntimeError(f"no call was answered: {', '.join(sorted(set(outcome.errors)))}")
     return outcome
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """What processes side by side did; their throughputs add up."""
+    latencies_s = tuple(latency for each in outcomes for latency in each.latencies_s)
+    replies = tuple(reply for each in outcomes for reply in each.replies)
+    errors = tuple(error for each in outcomes for error in each.errors)
+    throughput = sum(each.throughput for each in outcomes)
+    return Outcome(len(latencies_s) / (throughput or 1.0), latencies_s, replies, errors)
 
 
 def drive(load: Load) -> Outcome:
@@ -84,14 +103,14 @@ async def calling(load: Load) -> Outcome:
     ]
     channels = [grpc.aio.insecure_channel(load.address, options) for _ in range(load.channels)]
     try:
-        methods = [channel.unary_unary(load.method) for channel in channels]
+        methods = [channel.unary_unary(load.method, bytes, bytes) for channel in channels]
         await asyncio.gather(*(method(load.requests[-1], timeout=TIMEOUT_S) for method in methods))
-        await closed_loop(load, methods, load.requests[-1:], load.warm_up)
+        await closed_loop(load, methods, load.requests[-load.warm_up :], load.warm_up)
         started = time.perf_counter()
         tally = await closed_loop(load, methods, load.requests, load.calls)
         seconds = time.perf_counter() - started
     finally:
-        await asyncio.gather(*(channel.close() for channel in channels))
+        await asyncio.gather(*(channel.close(None) for channel in channels))
     return Outcome(seconds, tuple(tally.latencies_s), tuple(tally.replies), tuple(tally.errors))
 
 

@@ -41,13 +41,11 @@ def resnet_folder() -> Path:
 
 def float_resnet(pixels: NDArray[np.uint8], folder: Path) -> ModelCard:
     """The same network as a float32 artefact in the new `folder`."""
-    scaled = pixels.astype(np.float32) * IMAGENET.scale
-    normalised = ((scaled - np.float32(IMAGENET.mean)) / np.float32(IMAGENET.std)).transpose(0, 3, 1, 2)
+    normalised = (pixels * IMAGENET.scale - np.asarray(IMAGENET.mean)) / np.asarray(IMAGENET.std)
     backbone = folder.with_suffix(".onnx")
-    onnx.save(resnet50(np.ascontiguousarray(normalised)), backbone)
-    return make_artefact(
-        backbone, spec(RESNET, InputSpec(SIDE_PX, SIDE_PX, crop_fraction=0.875), "avg"), folder
-    )
+    onnx.save(resnet50(normalised.transpose(0, 3, 1, 2).astype(np.float32)), backbone)
+    size = InputSpec(SIDE_PX, SIDE_PX, crop_fraction=0.875)
+    return make_artefact(backbone, spec(RESNET, size, "avg"), folder)
 
 
 def projection_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Draws photo-like JPEGs: smooth noise of several octaves, shapes, grain. A number draws one picture, ever."""
+"""Draws photo-like JPEGs: smooth noise of several octaves, shapes, grain. Equal numbers, equal pictures."""
 
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-"""From a float32 artefact to an int8 one for CPUs: calibrated, with quantised nodes that ONNX Runtime fuses."""
+"""From a float32 artefact to an int8 one for CPUs, calibrated, in the form that ONNX Runtime fuses."""
 
 import hashlib
 import tempfile
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -43,6 +44,7 @@ def quantise(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], ref: Mode
         prepared = Path(place) / "prepared.onnx"
         quant_pre_process(folder / card.artefact, prepared, skip_symbolic_shape=True)
         write_int8(prepared, made / card.artefact, Batches(pixels))
+        check_fused(made / card.artefact)
         digest = hashlib.sha256((made / card.artefact).read_bytes()).hexdigest()
         quantised = replace(card, ref=ref, sha256=digest, description="int8, for measuring speed.")
         (made / CARD_FILE).write_text(card_text(quantised), encoding="utf-8")
@@ -63,10 +65,14 @@ def write_int8(prepared: Path, target: Path, batches: Batches) -> None:
     )
 
 
-def fused_nodes(artefact: Path) -> Counter[str]:
-    """The kinds of nodes that ONNX Runtime really runs, after its optimisations, with their numbers."""
-    import onnx
+def check_fused(artefact: Path) -> None:
+    """AssertionError if any of the heavy work is left to floating point."""
+    left = run_nodes(artefact).keys() & {"Conv", "FusedConv", "Relu", "Add", "MaxPool", "MatMul", "Gemm"}
+    assert not left, f"ONNX Runtime runs {', '.join(sorted(left))} in floating point"
 
+
+def run_nodes(artefact: Path) -> Counter[str]:
+    """The kinds of nodes that ONNX Runtime really runs, after its optimisations, with their numbers."""
     with tempfile.TemporaryDirectory() as place:
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(Path(place) / "optimised.onnx")

@@ -1,4 +1,4 @@
-"""Raw inference: the best throughput that ONNX Runtime reaches with a model on these cores, however driven."""
+"""Raw inference: the best throughput that ONNX Runtime reaches with a model on these cores."""
 
 import time
 from collections.abc import Iterator

@@ -34,6 +34,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """The figures of one `subject`, such as a model and what is stored under it."""
+
+    subject: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Where and of what the figures were taken."""
 
@@ -67,24 +75,29 @@ class Machine:
         )
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
-    print(f"\n{title}", flush=True)
-    print_table(COLUMNS, [row.cells() for row in rows], right=("value",))
+def show(title: str, tables: Sequence[Table]) -> None:
+    for table in tables:
+        print(f"\n{title}: {table.subject}", flush=True)
+        print_table(COLUMNS, [row.cells() for row in table.rows], right=("value",))
 
 
-def keep(name: str, title: str, rows: Sequence[Row]) -> None:
+def keep(name: str, title: str, tables: Sequence[Table]) -> None:
     """Replaces the results of the benchmark `name`."""
     machine = Machine.present()
     RESULTS.mkdir(exist_ok=True)
-    found = {"benchmark": name, "machine": asdict(machine), "rows": [asdict(row) for row in rows]}
+    found = {"benchmark": name, "machine": asdict(machine), "tables": [asdict(table) for table in tables]}
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    (RESULTS / f"{name}.md").write_text(markdown(name, title, rows, machine), encoding="utf-8")
+    (RESULTS / f"{name}.md").write_text(markdown(name, title, tables, machine), encoding="utf-8")
 
 
-def markdown(name: str, title: str, rows: Sequence[Row], machine: Machine) -> str:
-    lines = [COLUMNS, ("---", "---:", "---", "---", "---"), *(row.cells() for row in rows)]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"# {title}\n\n`python -m bench {name}`\n\n{table}\n\n{machine.sentence()}\n"
+def markdown(name: str, title: str, tables: Sequence[Table], machine: Machine) -> str:
+    parts = [f"# {title}", f"`python -m bench {name}`", *map(section, tables), machine.sentence()]
+    return "\n\n".join(parts) + "\n"
+
+
+def section(table: Table) -> str:
+    lines = [COLUMNS, ("---", "---:", "---", "---", "---"), *(row.cells() for row in table.rows)]
+    return f"## {table.subject}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def number_text(value: float) -> str:

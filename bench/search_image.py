@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from bench.load import Load, Outcome, driven
 from bench.models import bundled_folder, card_of, resnet_folder
 from bench.pictures import large_pictures, query_pictures
 from bench.raw import RawInference
-from bench.report import Row
+from bench.report import Row, Table
 from bench.scale import CONCURRENCY, Scale
 from bench.server import first_answer, serving
 from bench.stored import COLLECTION, picture_store
@@ -20,57 +18,58 @@ TITLE = "Search by picture against raw inference"
 PAGE = 10
 
 
-def run(scale: Scale) -> list[Row]:
+def run(scale: Scale) -> list[Table]:
     """Of a ResNet-50 in int8, and of the bundled descriptor."""
-    return [
-        *measured(resnet_folder(), scale, "500 px, share of raw inference >= 65"),
-        *measured(bundled_folder(), scale),
-    ]
+    return [measured(resnet_folder(), scale, ">= 65"), *first_look(scale)]
 
 
-def first_look(scale: Scale) -> list[Row]:
+def first_look(scale: Scale) -> list[Table]:
     """Of the bundled descriptor only."""
-    return measured(bundled_folder(), scale)
+    return [measured(bundled_folder(), scale)]
 
 
-def measured(model: Path, scale: Scale, target: str = "") -> list[Row]:
+def measured(model: Path, scale: Scale, target: str = "") -> Table:
     """One server, its load, and raw inference before and after it."""
     data = picture_store(model, scale.images)
     small, large = query_pictures(scale.queries), large_pictures(scale.large)
     raw = RawInference(model, scale.seconds)
     raw.measure()
     with serving(data) as server:
-        first_answer(server.address, search_request(COLLECTION, small[0]))
-        outcomes = {
-            "500 px": driven(picture_load(server.address, small)),
-            "12 megapixels": driven(picture_load(server.address, large)),
-        }
+        first_answer(server.address, search_request(COLLECTION, small[-1]))
+        of_small = driven(picture_load(server.address, small))
+        of_large = driven(picture_load(server.address, large))
     raw.measure()
-    rows = [*raw.rows()]
-    for size, outcome in outcomes.items():
-        rows += outcome_rows(size, outcome, raw.best)
-    remark = f"{card_of(model).ref}, {scale.images:,} stored"
-    return [with_context(row, remark, target) for row in rows]
+    rows = [
+        share_row("500 px", of_small, raw.best, target),
+        share_row("12 MP", of_large, raw.best),
+        *raw.rows(),
+        *outcome_rows("500 px", of_small),
+        *outcome_rows("12 MP", of_large),
+    ]
+    return Table(f"{card_of(model).ref}, {scale.images:,} pictures stored", rows)
 
 
 def picture_load(address: str, pictures: Sequence[bytes]) -> Load:
-    """Every picture once, none of them known to a cache; the last one warms up."""
-    *asked, last = pictures
-    requests = [request(picture) for picture in [*asked, last]]
-    return Load(address, requests, calls=len(asked), concurrency=CONCURRENCY)
+    """Every picture once, none of them known to a cache; the last ones warm up."""
+    requests = [request(picture) for picture in pictures]
+    warm_up = min(CONCURRENCY, len(requests) // 4)
+    return Load(address, requests, len(requests) - warm_up, CONCURRENCY, warm_up=warm_up)
 
 
 def request(picture: bytes) -> bytes:
     return search_request(COLLECTION, picture, page_size=PAGE).SerializeToString()
 
 
-def outcome_rows(size: str, outcome: Outcome, raw: float) -> Iterator[Row]:
+def share_row(size: str, outcome: Outcome, raw: float, target: str = "") -> Row:
+    return Row(f"{size}, share of raw inference", 100 * outcome.throughput / raw, "%", target)
+
+
+def outcome_rows(size: str, outcome: Outcome) -> Iterator[Row]:
     replies = [SearchResponse.FromString(reply) for reply in outcome.replies]
-    yield Row(f"{size}, share of raw inference", 100 * outcome.throughput / raw, "%")
     yield Row(f"{size}, {CONCURRENCY} callers", outcome.throughput, "searches/s")
     for percent in (50, 95, 99):
         yield Row(f"{size}, p{percent}", outcome.latency_ms(percent), "ms")
-    yield from stage_rows(size, replies, 1e3 * float(np.mean(outcome.latencies_s)))
+    yield from stage_rows(size, replies, outcome.mean_ms)
     yield Row(f"{size}, calls that failed", len(outcome.errors), "calls", "0")
     short = sum(len(reply.matches) != PAGE for reply in replies)
     yield Row(f"{size}, answers with fewer than {PAGE} matches", short, "calls", "0")
@@ -87,9 +86,3 @@ def stage_rows(size: str, replies: Sequence[SearchResponse], latency_ms: float) 
     means["outside the stages"] = latency_ms - sum(means.values())
     for stage, mean in means.items():
         yield Row(f"{size}, {stage}", mean, "ms", remark=f"{mean / latency_ms:.0%} of the latency")
-
-
-def with_context(row: Row, remark: str, target: str) -> Row:
-    """The row with the model in its remark, and its target where `target` ("name >= 65") is for it."""
-    wanted = target.removeprefix(row.measured).strip() if target.startswith(row.measured) else row.target
-    return Row(row.measured, row.value, row.unit, wanted, ", ".join(filter(None, (row.remark, remark))))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from soutu.v1.search_pb2 import SearchRequest, SearchResponse
 from soutu.v1.search_pb2_grpc import SearchServiceStub
@@ -31,6 +31,12 @@ class RunningServer:
         """Of the server and its children: the sum of proportional set sizes."""
         server = psutil.Process(self.pid)
         return sum(memory_mib(each) for each in [server, *server.children(recursive=True)])
+
+    def cpu_s(self) -> float:
+        """The time that the server and its living children have computed so far."""
+        server = psutil.Process(self.pid)
+        times = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
+        return float(sum(each.user + each.system for each in times))
 
 
 def memory_mib(process: psutil.Process) -> float:

@@ -28,9 +28,9 @@ _PATIENCE_S = 600.0
 
 
 def picture_store(model: Path, count: int) -> Path:
-    """`count` pictures under the model of that folder, built through the service, and their index optimised."""
+    """`count` pictures under the model of that folder, built through the service, their index optimised."""
     ref = card_of(model).ref
-    directory = DATA / f"{ref.name}-{count}-pictures"
+    directory = DATA / f"{ref}-{count}-pictures"
     if not directory.exists():
         with made_whole(directory) as partial:
             build(partial, model, count)
@@ -45,7 +45,7 @@ def vector_store(model: Path, vectors: Vectors) -> Path:
     upload commits them, and the index follows.
     """
     ref = card_of(model).ref
-    directory = DATA / f"{ref.name}-{len(vectors)}-vectors"
+    directory = DATA / f"{ref}-{len(vectors)}-vectors"
     if not directory.exists():
         with made_whole(directory) as partial:
             add_model(partial, model)

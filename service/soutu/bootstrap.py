@@ -1,5 +1,6 @@
 """The one place that chooses adapters: opens them in order, hands them to the stories, closes them."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,19 +8,32 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from soutu.adapters.backups import BackupFolders, restore
 from soutu.adapters.cache.embeddings import CachedEmbedder
 from soutu.adapters.cache.memory import MemoryCache
+from soutu.adapters.catalog.snapshots import SqliteFiles
 from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
+from soutu.adapters.exports import ExportFolders
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.models.folders import FolderModels
 from soutu.adapters.objects.local import LocalObjects
 from soutu.adapters.objects.originals import KeptOriginals
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.browse.images import ImageBrowser
+from soutu.collections.alter import Alterations
+from soutu.collections.backup import Backups
 from soutu.collections.estimate import Estimates
+from soutu.collections.export import Exports
+from soutu.collections.fillings import Fillings
 from soutu.collections.generations import Generations
+from soutu.collections.importing import Imports
+from soutu.collections.intake import Intake
 from soutu.collections.lives import Collections
+from soutu.collections.purge import Purges
+from soutu.collections.rebuild import Rebuilds
+from soutu.collections.tuning import Tuning
+from soutu.domain.backup import Restored
 from soutu.domain.collection import Generation
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import OperationKind
@@ -28,14 +42,17 @@ from soutu.imaging.pool import DecodePool
 from soutu.ingest.build import Builds
 from soutu.ingest.commits import Commits
 from soutu.ingest.completion import Completion
+from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.files import FileReader
 from soutu.ingest.follow import Follower, Pace
 from soutu.ingest.followers import Followers
+from soutu.ingest.opening import Sources
 from soutu.ingest.reading import Reader
 from soutu.ingest.remove import Removals
 from soutu.ingest.revise import Revisions
 from soutu.ingest.storing import Storing
 from soutu.ingest.sweep import Sweep
+from soutu.ingest.sync import Syncs
 from soutu.ingest.upload import Uploads
 from soutu.models.verify import check_artefact
 from soutu.observe.clock import SystemClock
@@ -71,6 +88,29 @@ class Adapters:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What those who run the deployment do to it."""
+
+    backups: Backups
+    exports: Exports
+    imports: Imports
+    purges: Purges
+    rebuilds: Rebuilds
+    tuning: Tuning
+
+    def works(self) -> dict[OperationKind, Work]:
+        """The work of each kind of operation."""
+        return {
+            OperationKind.BACKUP: self.backups,
+            OperationKind.EXPORT: self.exports,
+            OperationKind.IMPORT: self.imports,
+            OperationKind.PURGE: self.purges,
+            OperationKind.REBUILD: self.rebuilds,
+            OperationKind.TUNE: self.tuning,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Stories:
     """Everything that the service does."""
 
@@ -81,11 +121,15 @@ class Stories:
     revisions: Revisions
     removals: Removals
     collections: Collections
+    alterations: Alterations
+    fillings: Fillings
     generations: Generations
     estimates: Estimates
     runner: OperationRunner
     desk: OperationDesk
     followers: Followers
+    courtesy: Courtesy
+    upkeep: Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +205,26 @@ async def _stories(
     stack.push_async_callback(followers.close)
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
     storing = Storing(catalog, adapters.objects)
-    files = FileReader(reader, storing, 2 * cores(), settings.decode.image_bytes)
-    builds = Builds(catalog, files, commits, settings.build_roots)
-    sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s)
+    sources, courtesy = Sources(settings.build_roots), Courtesy(adapters.clock)
+    files = FileReader(
+        catalog,
+        reader,
+        storing,
+        courtesy,
+        parallel=2 * cores(),
+        limit_bytes=settings.decode.image_bytes,
+    )
+    removals = asyncio.Lock()
+    sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
-    generations = Generations(catalog, index, followers, commits)
+    generations = Generations(catalog, index, followers, commits, adapters.clock)
+    intake = Intake(reader, storing, settings.build_roots)
+    upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
     works: dict[OperationKind, Work] = {
-        OperationKind.BUILD: builds,
+        OperationKind.BUILD: Builds(catalog, sources, files, commits),
+        OperationKind.SYNC: Syncs(catalog, sources, files, commits),
         OperationKind.GENERATION: generations,
+        **upkeep.works(),
     }
     await catalog.release_operations()
     runner = OperationRunner(catalog, works, adapters.clock, metrics)
@@ -184,13 +240,49 @@ async def _stories(
         uploads=Uploads(catalog, reader, storing, commits),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
-        collections=Collections(catalog, index, followers, runner),
+        collections=Collections(catalog, index, followers),
+        alterations=Alterations(catalog),
+        fillings=Fillings(catalog, sources, runner),
         generations=generations,
         estimates=Estimates(catalog, adapters.models, adapters.embedder, cores()),
         runner=runner,
         desk=OperationDesk(catalog, runner),
         followers=followers,
+        courtesy=courtesy,
+        upkeep=upkeep,
     )
+
+
+def _upkeep(
+    settings: Settings,
+    adapters: Adapters,
+    followers: Followers,
+    commits: Commits,
+    intake: Intake,
+    removals: asyncio.Lock,
+) -> Upkeep:
+    catalog, objects, index = adapters.catalog, adapters.objects, adapters.index
+    folders, roots = ExportFolders(), settings.backup_roots
+    rebuilds = Rebuilds(catalog, index, followers, commits)
+    backup_folders = BackupFolders(settings.data_dir, LocalObjects.open)
+    return Upkeep(
+        backups=Backups(catalog, objects, backup_folders, adapters.clock, removals, roots),
+        exports=Exports(catalog, adapters.originals, commits, folders, roots),
+        imports=Imports(catalog, commits, intake, folders, roots),
+        purges=Purges(catalog, objects, adapters.cache, commits, index, rebuilds, removals),
+        rebuilds=rebuilds,
+        tuning=Tuning(catalog, index, followers, adapters.clock),
+    )
+
+
+async def restored(settings: Settings, backup: Path) -> Restored:
+    """Takes a backup into the data directory, which must be empty and without a server:
+    DATA_DIRECTORY_UNUSABLE, DEPLOYMENT_NOT_EMPTY, SOURCE_NOT_FOUND, CONTENT_LOST."""
+    directory = DataDirectory.open(settings.data_dir)
+    try:
+        return await restore(backup, directory.path, LocalObjects.open, SqliteFiles())
+    finally:
+        directory.close()
 
 
 def _follower(

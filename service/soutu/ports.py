@@ -11,9 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from soutu.domain.backup import Snapshot
 from soutu.domain.collection import (
     Collection,
+    CollectionChanges,
     CollectionDraft,
+    CollectionStatistics,
     Generation,
     GenerationDraft,
     GenerationState,
@@ -21,7 +24,7 @@ from soutu.domain.collection import (
     IndexSpec,
 )
 from soutu.domain.embedding import Vector, Vectors
-from soutu.domain.image import Content, Image
+from soutu.domain.image import Content, Image, KnownFile
 from soutu.domain.model import ModelCard, ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
 from soutu.domain.query import Candidate, Point
@@ -162,19 +165,41 @@ class CollectionCatalog(Protocol):
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
 
+    async def update_collection(self, uid: int, changes: CollectionChanges, etag: str = "") -> Collection:
+        """ETAG_MISMATCH where one is given and the collection has another; FIELD_INVALID where an attribute
+        would get another type; COLLECTION_NOT_FOUND."""
+        ...
+
+    async def statistics(self, collection_uid: int) -> CollectionStatistics: ...
+
     async def delete_collection(self, uid: int) -> None:
         """Frees the id at once and removes rows, embeddings no longer needed, generations and operations."""
         ...
 
     async def generations(self, collection_uid: int | None = None) -> Sequence[Generation]: ...
 
-    async def create_generation(self, collection_uid: int, draft: GenerationDraft) -> Generation:
-        """A new generation, BUILDING; GENERATION_EXISTS; one is named where the draft's id is empty."""
+    async def create_generation(
+        self, collection_uid: int, draft: GenerationDraft, *, publish: bool
+    ) -> Operation:
+        """A new generation, BUILDING, with the PENDING operation that builds it, whose request holds its
+        "generation" (id), its "uid" and "publish". It is named here where the draft's id is empty.
+        COLLECTION_NOT_FOUND, GENERATION_EXISTS."""
         ...
 
     async def publish_generation(self, generation: Generation, at_revision: int) -> bool:
         """Makes a READY generation the active one, if the collection is still at that revision: false
         otherwise. GENERATION_NOT_FOUND, GENERATION_UNREADY."""
+        ...
+
+    async def create_replacement(self, old: Generation, generation_id: str) -> Generation:
+        """A generation like `old`, BUILDING, under this id: the one that is there already, or a new one."""
+        ...
+
+    async def set_candidates(self, generation_uid: int, candidates: int) -> None: ...
+
+    async def replace_generation(self, old: Generation, new: Generation, at_revision: int) -> bool:
+        """Puts `new` in the place of `old`, which is forgotten: its id, state, and whether it is active;
+        false unless the collection is at that revision. GENERATION_NOT_FOUND."""
         ...
 
     async def delete_generation(self, generation: Generation) -> None:
@@ -218,6 +243,13 @@ class ImageCatalog(Protocol):
         self, collection_uid: int, source: str, paths: Sequence[str]
     ) -> Mapping[str, Image]:
         """The images that came from these paths of a source, by path."""
+        ...
+
+    async def known_files(
+        self, collection_uid: int, source: str, after_uid: int, limit: int
+    ) -> Sequence[KnownFile]:
+        """Up to `limit` files of a source that images with uid > `after_uid` came from, by uid: as much of
+        them as tells what has changed."""
         ...
 
     async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]: ...
@@ -265,7 +297,9 @@ class OperationCatalog(Protocol):
 
     async def create_operation(
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
-    ) -> Operation: ...
+    ) -> Operation:
+        """A PENDING operation; COLLECTION_BUSY where it would fill a collection that an unfinished one fills."""
+        ...
 
     async def operation(self, operation_id: str) -> Operation: ...
 
@@ -279,7 +313,9 @@ class OperationCatalog(Protocol):
         """Extends the lease and records progress; false when the operation is to stop or is not held."""
         ...
 
-    async def request_cancel(self, uid: int) -> None: ...
+    async def request_cancel(self, uid: int) -> None:
+        """Asks an unfinished operation to stop; whoever holds or claims it ends it. OPERATION_NOT_FOUND."""
+        ...
 
     async def finish_operation(
         self,
@@ -303,7 +339,39 @@ class OperationCatalog(Protocol):
     async def failures(self, uid: int, after: int, limit: int) -> Sequence[tuple[int, Failure]]: ...
 
 
-class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, Protocol):
+class PurgeCatalog(Protocol):
+    """What a purge needs beyond deleting."""
+
+    async def bar_deleted(self, collection_uid: int, ids: Sequence[str]) -> tuple[int, Sequence[str]]:
+        """How many deleted images of these ids are known, and the contents that only they used: nobody can
+        hold those until `forget_contents`."""
+        ...
+
+    async def forget_deleted(
+        self, collection_uid: int, ids: Sequence[str], paths: Sequence[str], checkpoint: Checkpoint
+    ) -> None:
+        """Forgets the ids and paths of deleted images wherever they are quoted, also in the request of the
+        checkpoint's own operation."""
+        ...
+
+    async def cut_log(self) -> None:
+        """Leaves nothing of what was deleted in the database's log."""
+        ...
+
+
+class SnapshotCatalog(Protocol):
+    """Consistent copies while the catalogue is written to."""
+
+    async def snapshot(self, path: Path) -> Snapshot:
+        """Writes a copy to the new file `path`, durably: everything acknowledged before is in it."""
+        ...
+
+    async def snapshot_contents(self, path: Path, prefix: str) -> Sequence[str]:
+        """The sha256s with this prefix whose bytes the images of the copy have stored."""
+        ...
+
+
+class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, PurgeCatalog, SnapshotCatalog, Protocol):
     """The database that everything else can be made again from."""
 
     async def ping(self) -> None: ...

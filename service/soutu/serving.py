@@ -9,7 +9,7 @@ from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, decode_limits, running
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
-from soutu.rpc.admin import AdminServicer, Check
+from soutu.rpc.admin import AdminServicer, AdminStories, Check
 from soutu.rpc.answers import Answers
 from soutu.rpc.collections import CollectionServicer
 from soutu.rpc.convert.basics import duration
@@ -99,13 +99,20 @@ def _servicers(service: Service) -> Servicers:
     wait_s = settings.search.min_revision_wait_s
     return Servicers(
         search=SearchServicer(
-            stories.searches, stories.comparisons, Answers(adapters.cache), service.metrics, wait_s
+            stories.searches,
+            stories.comparisons,
+            Answers(adapters.cache),
+            stories.courtesy,
+            service.metrics,
+            wait_s,
         ),
         images=ImageServicer(
             stories.uploads, stories.revisions, stories.removals, stories.browser, limits.size_bytes
         ),
         collections=CollectionServicer(
             stories.collections,
+            stories.alterations,
+            stories.fillings,
             stories.generations,
             stories.estimates,
             stories.runner,
@@ -115,8 +122,27 @@ def _servicers(service: Service) -> Servicers:
             settings.default_model or BUNDLED_MODEL,
         ),
         models=ModelServicer(adapters.models),
-        admin=AdminServicer(settings.profile, adapters.clock.now(), _limits(settings), _checks(service)),
+        admin=AdminServicer(
+            settings.profile,
+            adapters.clock.now(),
+            _limits(settings),
+            _checks(service),
+            _admin_stories(service),
+        ),
         operations=OperationServicer(stories.desk),
+    )
+
+
+def _admin_stories(service: Service) -> AdminStories:
+    upkeep = service.stories.upkeep
+    return AdminStories(
+        upkeep.backups,
+        upkeep.exports,
+        upkeep.imports,
+        upkeep.purges,
+        upkeep.rebuilds,
+        upkeep.tuning,
+        service.stories.runner,
     )
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soutu.adapters.catalog import SqlCatalog
-from soutu.domain.image import Metadata, Origin
-from soutu.domain.writing import OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
+from soutu.domain.image import Keeping, Metadata, Origin, Original
+from soutu.domain.writing import Move, OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
 from tests.contract.catalog_fixtures import DRAFT, MODEL, opened, put
 
 _IDS = st.sampled_from(["a", "b", "c"])
@@ -26,7 +26,9 @@ _PUTS = st.builds(
 )
 _REVISES = st.builds(Revise, _IDS, st.builds(Metadata, title=st.text(max_size=3)))
 _REMOVES = st.builds(Remove, _IDS, allow_missing=st.booleans())
-_BATCHES = st.lists(st.lists(_PUTS | _REVISES | _REMOVES, min_size=1, max_size=5), max_size=6)
+_PLACES = st.sampled_from([Origin("s", "1"), Origin("s", "2"), Origin("s", "3")])
+_MOVES = st.builds(Move, _IDS, _PLACES, st.just(Original(Keeping.REFERENCED, "/elsewhere", 7)))
+_BATCHES = st.lists(st.lists(_PUTS | _REVISES | _REMOVES | _MOVES, min_size=1, max_size=5), max_size=6)
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Model:
                 return self._revise(write)
             case Remove():
                 return self._remove(write)
+            case Move():
+                return self._move(write)
 
     def _put(self, put: Put) -> bool:
         sha256 = put.content.sha256
@@ -69,6 +73,15 @@ class Model:
         self.revision += 1
         sha256, _, origin, _ = self.images[revise.image_id]
         self.images[revise.image_id] = (sha256, revise.metadata.title, origin, self.revision)
+        return True
+
+    def _move(self, move: Move) -> bool:
+        others = [kept for name, kept in self.images.items() if name != move.image_id]
+        if move.image_id not in self.images or any(kept[2] == move.origin for kept in others):
+            return False
+        self.revision += 1
+        sha256, title, _, _ = self.images[move.image_id]
+        self.images[move.image_id] = (sha256, title, move.origin, self.revision)
         return True
 
     def _remove(self, remove: Remove) -> bool:

@@ -34,13 +34,13 @@ async def pictures(catalog: Catalog) -> Collection:
     return await catalog.create_collection(DRAFT)
 
 
-async def build(catalog: Catalog, collection: Collection) -> Operation:
+async def asked(catalog: Catalog, collection: Collection) -> Operation:
     request = {"source": "/photos", "limits": [1, 2]}
-    return await catalog.create_operation(OperationKind.BUILD, collection.uid, collection.id, request)
+    return await catalog.create_operation(OperationKind.EXPORT, collection.uid, collection.id, request)
 
 
 async def test_an_operation_comes_back_as_it_was_made(catalog: Catalog, pictures: Collection) -> None:
-    made = await build(catalog, pictures)
+    made = await asked(catalog, pictures)
     assert await catalog.operation(made.id) == made
     assert (made.state, made.request["source"]) == (OperationState.PENDING, "/photos")
     with pytest.raises(SoutuError) as failure:
@@ -49,14 +49,14 @@ async def test_an_operation_comes_back_as_it_was_made(catalog: Catalog, pictures
 
 
 async def test_operations_are_paged_oldest_first(catalog: Catalog, pictures: Collection) -> None:
-    uids = [(await build(catalog, pictures)).uid for _ in range(4)]
+    uids = [(await asked(catalog, pictures)).uid for _ in range(4)]
     assert [found.uid for found in await catalog.operations(uids[0], 2)] == uids[1:3]
 
 
 async def test_the_oldest_that_nobody_holds_is_claimed(
     catalog: Catalog, pictures: Collection, clock: MovableClock
 ) -> None:
-    first, second = await build(catalog, pictures), await build(catalog, pictures)
+    first, second = await asked(catalog, pictures), await asked(catalog, pictures)
     claimed = await catalog.claim_operation("me", LEASE_S)
     assert claimed is not None
     assert (claimed.uid, claimed.state, claimed.start_time) == (
@@ -72,7 +72,7 @@ async def test_the_oldest_that_nobody_holds_is_claimed(
 
 
 async def test_an_operation_is_claimed_by_one_only(catalog: Catalog, pictures: Collection) -> None:
-    await build(catalog, pictures)
+    await asked(catalog, pictures)
     claims = await asyncio.gather(*(catalog.claim_operation(f"{n}", LEASE_S) for n in range(8)))
     assert sum(claim is not None for claim in claims) == 1
 
@@ -80,7 +80,7 @@ async def test_an_operation_is_claimed_by_one_only(catalog: Catalog, pictures: C
 async def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_told(
     catalog: Catalog, pictures: Collection, clock: MovableClock
 ) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     clock.move(LEASE_S - 1)
     assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 3, 1))
@@ -95,7 +95,7 @@ async def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_told(
 
 
 async def test_released_operations_are_claimed_at_once(catalog: Catalog, pictures: Collection) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("former process", LEASE_S)
     await catalog.release_operations()
     again = await catalog.claim_operation("me", LEASE_S)
@@ -106,7 +106,7 @@ async def test_released_operations_are_claimed_at_once(catalog: Catalog, picture
 async def test_a_finished_operation_tells_how_it_ended(
     catalog: Catalog, pictures: Collection, clock: MovableClock
 ) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     clock.move(5)
     await catalog.finish_operation(
@@ -132,12 +132,17 @@ async def test_a_finished_operation_tells_how_it_ended(
     assert await catalog.claim_operation("you", LEASE_S) is None
 
 
-async def test_cancelling_ends_what_waits_and_stops_what_runs(catalog: Catalog, pictures: Collection) -> None:
-    running, waiting = await build(catalog, pictures), await build(catalog, pictures)
+async def test_cancelling_asks_what_waits_and_what_runs_to_stop(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    running = await asked(catalog, pictures)
+    waiting = await catalog.create_operation(OperationKind.GENERATION, pictures.uid, "pictures", {})
     await catalog.claim_operation("me", LEASE_S)
     for operation in (running, waiting):
         await catalog.request_cancel(operation.uid)
-    assert (await catalog.operation(waiting.id)).state is OperationState.CANCELLED
+    claimed = await catalog.claim_operation("you", LEASE_S)  # so that its work tidies up
+    assert claimed is not None
+    assert (claimed.uid, claimed.cancel_requested) == (waiting.uid, True)
     assert (await catalog.operation(running.id)).cancel_requested
     assert not await catalog.heartbeat(running.uid, "me", LEASE_S, Progress())
     await catalog.finish_operation(running.uid, "me", OperationState.CANCELLED, Progress())
@@ -149,7 +154,7 @@ async def test_cancelling_ends_what_waits_and_stops_what_runs(catalog: Catalog, 
 
 
 async def test_only_finished_operations_are_deleted(catalog: Catalog, pictures: Collection) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     with pytest.raises(SoutuError) as failure:
         await catalog.delete_operation(operation.uid)
     assert failure.value.reason is Reason.OPERATION_UNFINISHED
@@ -157,11 +162,11 @@ async def test_only_finished_operations_are_deleted(catalog: Catalog, pictures: 
     await catalog.delete_operation(operation.uid)
     with pytest.raises(SoutuError):
         await catalog.operation(operation.id)
-    assert (await build(catalog, pictures)).uid > operation.uid
+    assert (await asked(catalog, pictures)).uid > operation.uid
 
 
 async def test_a_checkpoint_is_written_with_its_shard(catalog: Catalog, pictures: Collection) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     failures = tuple(Failure(f"{n}.jpg", "IMAGE_UNREADABLE", "It is damaged.") for n in range(3))
     await catalog.commit(
@@ -178,7 +183,7 @@ async def test_a_checkpoint_is_written_with_its_shard(catalog: Catalog, pictures
 async def test_a_shard_of_a_stopped_or_lost_operation_is_not_written(
     catalog: Catalog, pictures: Collection, owner: str
 ) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     if not owner:
         await catalog.finish_operation(operation.uid, "me", OperationState.CANCELLED, Progress())
@@ -194,7 +199,7 @@ async def test_a_shard_of_a_stopped_or_lost_operation_is_not_written(
 async def test_a_deleted_collection_takes_its_operations_along(
     catalog: Catalog, pictures: Collection
 ) -> None:
-    operation = await build(catalog, pictures)
+    operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     await catalog.delete_collection(pictures.uid)
     assert await catalog.operations(0, 9) == []

@@ -8,13 +8,14 @@ import zlib
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT = 320, 240
 
 
 def drawn(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """The picture of this seed: a gradient of two colours, stripes, and a few shapes. The same in any size."""
+    """The picture of this seed: a gradient, stripes, and a few shapes. The same in any size."""
     chance = random.Random(seed)
     picture = Image.fromarray(_background(chance, width, height))
     pen = ImageDraw.Draw(picture)
@@ -27,9 +28,7 @@ def drawn(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
     return picture
 
 
-def _background(
-    chance: random.Random, width: int, height: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _background(chance: random.Random, width: int, height: int) -> NDArray[np.uint8]:
     """RGB, shape (height, width, 3), 0 to 255."""
     down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     slope = chance.uniform(0, 1)
@@ -37,7 +36,7 @@ def _background(
     one, other = np.array(_colour(chance)), np.array(_colour(chance))
     waves = np.sin(down * chance.uniform(-60, 60) + across * chance.uniform(-60, 60))[..., None]
     pixels = one * share + other * (1 - share) + 25 * waves
-    return pixels.clip(0, 255).astype(np.uint8)
+    return np.asarray(pixels.clip(0, 255), np.uint8)
 
 
 def _colour(chance: random.Random) -> tuple[int, int, int]:

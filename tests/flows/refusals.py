@@ -11,6 +11,20 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from soutu.client import SoutuCallError
+from tests.flows.served import Stubs
+
+Call = Callable[[Stubs], object]
+"""A call that a test makes with raw stubs."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadCall:
+    """A call that is to be refused, and how."""
+
+    call: Call
+    status: str
+    reason: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +40,18 @@ class Refusal:
 
 def refusal_of(call: Callable[[], object]) -> Refusal:
     """How the call, made with a raw stub, was refused; AssertionError if it was answered."""
+    refusal = refusal_or_none(call)
+    assert refusal, "the call was answered"
+    return refusal
+
+
+def refusal_or_none(call: Callable[[], object]) -> Refusal | None:
+    """How the call was refused; None if it was answered."""
     try:
-        answer = call()
+        call()
     except grpc.RpcError as error:
         return _refusal(error)
-    raise AssertionError(f"the call was answered: {answer!r:.500}")
+    return None
 
 
 def _refusal(error: grpc.RpcError) -> Refusal:

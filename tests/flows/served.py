@@ -106,6 +106,7 @@ class Served:
 
     def start(self) -> None:
         """Starts the process and returns once it serves."""
+        self._disconnect()
         self._process = self.launch()
         self._address = self._announced()
         self._client, self._stubs = Client(self._address), Stubs.of(self._address)

@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,7 @@ def test_a_source_outside_of_the_roots_is_not_read(
     ways.append(f"{build_root}/../..{outside}")
     for way in ways:
         with refused("SOURCE_NOT_ALLOWED"):
-            client.collections.build(collection, Source(directory=DirectorySource(path=way))).wait(BUILD_S)
+            client.collections.build(collection, Source(directory=DirectorySource(path=way)))
     assert client.images.count(collection) == 0
 
 
@@ -205,12 +206,19 @@ def test_a_source_that_is_no_directory_is_refused(
 ) -> None:
     (build_root / "file.jpg").write_bytes(pictures.jpeg(1))
     with refused(reason):
-        client.collections.build(collection, build_root / path).wait(BUILD_S)
+        client.collections.build(collection, build_root / path)
 
 
 def test_a_relative_path_is_refused(client: Client, collection: str) -> None:
     with refused("FIELD_INVALID", "source.directory.path"):
-        client.collections.build(collection, Source(directory=DirectorySource(path="pictures"))).wait(BUILD_S)
+        client.collections.build(collection, Source(directory=DirectorySource(path="pictures")))
+
+
+def test_an_empty_source_is_built_at_once(client: Client, collection: str, build_root: Path) -> None:
+    (build_root / "empty").mkdir()
+    done = build(client, collection, build_root / "empty")
+    assert counts(done) == (0, 0, 0)
+    assert done.revision == client.collections.get(collection).revision
 
 
 def test_builds_are_listed_and_forgotten_when_done(client: Client, collection: str, source: Path) -> None:
@@ -246,7 +254,7 @@ def test_a_killed_build_resumes_and_ends_complete(lone_server: Served, tmp_path:
     lone_server.client.collections.create("c")
     name = lone_server.client.collections.build("c", source).name
     for enough in (1, 200):
-        until(lambda least=enough: lone_server.client.images.count("c") >= least)
+        until(partial(has_at_least, lone_server, enough))
         lone_server.kill()
         lone_server.restart()
     client = lone_server.client
@@ -261,6 +269,10 @@ def test_a_killed_build_resumes_and_ends_complete(lone_server: Served, tmp_path:
     found = [match.name for page in pages for match in page.matches]
     assert len(found) == 400
     assert set(found) == {image.name for image in images}
+
+
+def has_at_least(server: Served, count: int) -> bool:
+    return server.client.images.count("c") >= count
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -208,7 +209,7 @@ def test_a_stream_that_breaks_its_rules_is_refused(server: Served, collection: s
         "no bytes": ([head], "IMAGE_EMPTY"),
     }
     for name, (messages, reason) in broken.items():
-        refusal = refusal_of(lambda messages=messages: server.stubs.images.StreamUploadImage(iter(messages)))
+        refusal = refusal_of(partial(server.stubs.images.StreamUploadImage, iter(messages)))
         assert (refusal.status, refusal.reason) == ("INVALID_ARGUMENT", reason), name
     assert server.client.images.count(collection) == 0
 
@@ -235,7 +236,8 @@ def test_images_are_listed_by_name_page_by_page(server: Served, collection: str)
         for number, name in enumerate(reversed(names))
     ]
     list(server.client.images.upload_many(collection, uploads))
-    listed, request = [], ListImagesRequest(parent=f"collections/{collection}", page_size=5)
+    listed: list[Image] = []
+    request = ListImagesRequest(parent=f"collections/{collection}", page_size=5)
     request.read_mask.paths.append("name")
     while True:
         page = server.stubs.images.ListImages(request)

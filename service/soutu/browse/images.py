@@ -1,5 +1,6 @@
 """Reading images: one, a page of them, their bytes, their thumbnails."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
 from soutu.domain.objects import THUMBNAIL_SIDES, thumbnail_key
 from soutu.imaging.job import DecodeJob
+from soutu.imaging.location import without_location
 from soutu.imaging.pool import DecodePool
 from soutu.ports import Catalog, ObjectStore, Originals
 
@@ -50,10 +52,13 @@ class ImageBrowser:
         """The attributes that images of the collection may have."""
         return (await self._catalog.head(collection_id)).collection.attributes
 
-    async def original(self, collection_id: str, image_id: str) -> Download:
-        """The bytes as they were given, verified."""
+    async def original(self, collection_id: str, image_id: str, *, keep_location: bool) -> Download:
+        """The bytes as they were given, verified, and less the place where the picture was taken."""
         image = await self.get(collection_id, image_id)
-        return Download(image, image.content.media_type, await self._originals.read(image))
+        data = await self._originals.read(image)
+        if not keep_location:
+            data = await asyncio.to_thread(without_location, data)
+        return Download(image, image.content.media_type, data)
 
     async def thumbnail(self, collection_id: str, image_id: str, side: int) -> Download:
         """A JPEG whose longer side is at most `side` pixels, made once for each of THUMBNAIL_SIDES."""

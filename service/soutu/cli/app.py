@@ -5,18 +5,21 @@ from typing import Annotated
 
 import typer
 
-from soutu.cli import collections, images, models, operations
+from soutu.cli import backup, collections, exchange, images, models, operations, upkeep
 from soutu.cli.build import build
 from soutu.cli.config import config
 from soutu.cli.doctor import doctor
 from soutu.cli.invocation import Invocation
 from soutu.cli.search import search
 from soutu.cli.serve import serve
+from soutu.cli.sync import sync
 
 _EPILOG = """
 **Examples**
 
 `soutu build ~/Pictures --collection photos` — fill a collection with the pictures of a directory
+
+`soutu sync ~/Pictures --collection photos --watch` — keep a collection equal to a directory
 
 `soutu search cat.jpg --collection photos --sheet found.png` — find pictures like one, and see them
 
@@ -38,11 +41,19 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(build)
+app.command()(sync)
 app.command()(search)
 app.add_typer(images.app, name="images")
 app.add_typer(collections.app, name="collections")
 app.add_typer(models.app, name="models")
 app.add_typer(operations.app, name="operations")
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(exchange.export)
+app.command("import")(exchange.import_)
+app.command()(upkeep.purge)
+app.command()(upkeep.rebuild_index)
+app.command()(upkeep.tune_index)
 app.command()(doctor)
 app.command()(config)
 

@@ -10,6 +10,7 @@ from soutu.cli.failures import ExitCode
 
 if TYPE_CHECKING:
     from soutu.client import Client, OperationHandle
+    from soutu.client.sources import SourceKind
     from soutu.v1.collection_service_pb2 import BuildCollectionResponse
 
 _FAILURES_SHOWN = 5
@@ -17,8 +18,8 @@ _FAILURES_SHOWN = 5
 
 def build(
     context: typer.Context,
-    directory: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="The directory of pictures.")
+    source: Annotated[
+        Path, typer.Argument(exists=True, help="The directory, tar archive, or CSV or Parquet manifest.")
     ],
     collection: Annotated[str, typer.Option("--collection", "-c", help="The collection to fill.")],
     create: Annotated[bool, typer.Option(help="Make the collection if there is none.")] = True,
@@ -28,18 +29,23 @@ def build(
     copy: Annotated[
         bool, typer.Option("--copy", help="Store copies; else the files are read where they are.")
     ] = False,
+    tar: Annotated[bool, typer.Option("--tar", help="It is an archive, so named or not.")] = False,
+    manifest: Annotated[bool, typer.Option("--manifest", help="It is a manifest, so named or not.")] = False,
 ) -> None:
-    """Fill a collection with the pictures of a directory.
+    """Fill a collection with the pictures of a directory, of an archive, or of a manifest's rows.
 
     Pictures that are there already are left alone, and one that cannot be read never stops the build.
-    A build that is cut off goes on from where it was.
+    A build that is cut off goes on from where it was. A manifest has a column `path`, and columns for what
+    is to be said of the pictures: image_id, title, tags, category, rating, source_uri, attributes.NAME.
 
     Example: `soutu build ~/Pictures --collection photos`
     """
-    with connected(context.obj, source=directory) as connection:
+    root = source if source.is_dir() else source.parent
+    kind: SourceKind | None = "tar" if tar else "manifest" if manifest else None
+    with connected(context.obj, source=root) as connection:
         if create:
             ensure_collection(connection.client, collection, model)
-        handle = start(connection.client, collection, directory, copy=copy)
+        handle = start(connection.client, collection, source, copy=copy, kind=kind)
         _follow(connection, handle)
         _summarise(handle)
 
@@ -57,16 +63,16 @@ def ensure_collection(client: "Client", collection: str, model: str) -> None:
 
 
 def start(
-    client: "Client", collection: str, directory: Path, *, copy: bool
+    client: "Client", collection: str, source: Path, *, copy: bool, kind: "SourceKind | None" = None
 ) -> "OperationHandle[BuildCollectionResponse]":
-    """The build of the directory, or the one that is under way in the collection already."""
+    """The build of the source, or the one that is under way in the collection already."""
     from soutu.cli.output import say
     from soutu.client import SoutuCallError
     from soutu.v1.image_pb2 import Keeping
 
-    keeping = Keeping.KEEPING_STORED if copy else Keeping.KEEPING_REFERENCED
+    keeping = Keeping.KEEPING_STORED if copy else Keeping.KEEPING_UNSPECIFIED
     try:
-        return client.collections.build(collection, directory, keeping=keeping)
+        return client.collections.build(collection, source, kind=kind, keeping=keeping)
     except SoutuCallError as error:
         earlier = _under_way(client, collection) if error.reason == "COLLECTION_BUSY" else None
         if earlier is None:

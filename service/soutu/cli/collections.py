@@ -1,12 +1,15 @@
 """`soutu collections`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soutu.cli.connection import connected
 
-app = typer.Typer(help="Collections: list, get, create, delete.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from soutu.client.collections import UpdatableFields
+
+app = typer.Typer(help="Collections: list, get, create, update, statistics, delete.", no_args_is_help=True)
 
 CollectionArgument = Annotated[str, typer.Argument(help="The collection's id.")]
 
@@ -52,6 +55,46 @@ def create(
     named = model_name(model) if model else ""
     with connected(context.obj) as connection:
         connection.client.collections.create(collection, model=named, description=description)
+
+
+@app.command()
+def update(
+    context: typer.Context,
+    collection: CollectionArgument,
+    display_name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attribute to add, as NAME=TYPE; TYPE is one of string, integer, number, "
+            "boolean, timestamp, strings."
+        ),
+    ] = None,
+) -> None:
+    """Change what is said of a collection, or add attributes; what is left out stays.
+
+    Example: `soutu collections update photos --attribute year=integer`
+    """
+    from soutu.cli.attributes import attributes_of
+
+    fields: UpdatableFields = {}
+    if display_name is not None:
+        fields["display_name"] = display_name
+    if description is not None:
+        fields["description"] = description
+    if attribute:
+        fields["attributes"] = attributes_of(attribute)
+    with connected(context.obj) as connection:
+        connection.client.collections.update(collection, **fields)
+
+
+@app.command()
+def statistics(context: typer.Context, collection: CollectionArgument) -> None:
+    """Print numbers about a collection's images, as JSON."""
+    from soutu.cli.output import print_message
+
+    with connected(context.obj) as connection:
+        print_message(connection.client.collections.statistics(collection))
 
 
 @app.command()

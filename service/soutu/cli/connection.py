@@ -24,9 +24,12 @@ class Connection:
 
 
 @contextmanager
-def connected(invocation: Invocation, source: Path | None = None) -> Iterator[Connection]:
+def connected(
+    invocation: Invocation, source: Path | None = None, archive: Path | None = None
+) -> Iterator[Connection]:
     """The server at the address that was given, else the one that serves the data directory, else the same
-    server started inside this process, which may then read images from `source`, too."""
+    server started inside this process, which may then read images from `source`, too, and keep backups and
+    exports in `archive`."""
     from soutu.cli.local_server import local_server
     from soutu.client import Client
 
@@ -36,7 +39,7 @@ def connected(invocation: Invocation, source: Path | None = None) -> Iterator[Co
             yield Connection(client, inside=False)
         return
     with (
-        local_server(invocation.settings(_inside(invocation, source))) as private,
+        local_server(invocation.settings(_inside(invocation, source, archive))) as private,
         Client(private) as client,
     ):
         yield Connection(client, inside=True)
@@ -58,8 +61,12 @@ def running_server(data_dir: Path) -> str | None:
     return address
 
 
-def _inside(invocation: Invocation, source: Path | None) -> dict[str, object]:
-    """What is different for a server inside a command: it may read the source, and it keeps quiet."""
-    roots = [*invocation.settings().build_roots, *([source.resolve()] if source else [])]
-    level = "debug" if invocation.verbose else "error"
-    return {"build_roots": roots, "log.level": level, "server.metrics_port": 0}
+def _inside(invocation: Invocation, source: Path | None, archive: Path | None = None) -> dict[str, object]:
+    """What is different for a server inside a command: it may use what the command names, and it keeps quiet."""
+    settings = invocation.settings()
+    return {
+        "build_roots": [*settings.build_roots, *([source.resolve()] if source else [])],
+        "backup_roots": [*settings.backup_roots, *([archive.resolve()] if archive else [])],
+        "log.level": "debug" if invocation.verbose else "error",
+        "server.metrics_port": 0,
+    }

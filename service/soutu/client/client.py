@@ -7,9 +7,11 @@ from typing import Any, Self, Unpack, cast
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from soutu.client.admin import Admin
 from soutu.client.calls import Calls
 from soutu.client.channel import Tls, open_channel
 from soutu.client.collections import Collections
+from soutu.client.generations import Generations
 from soutu.client.images import Images
 from soutu.client.models import Models
 from soutu.client.names import collection_name
@@ -41,7 +43,9 @@ class Client:
 
     images: Images
     collections: Collections
+    generations: Generations
     operations: Operations
+    admin: Admin
     models: Models
 
     def __init__(
@@ -56,11 +60,13 @@ class Client:
         self._channel = open_channel(address, tls)
         self._calls = Calls(self._channel, address, timeout_s, key)
         self._search = SearchServiceStub(self._channel)
-        self._admin = AdminServiceStub(self._channel)
+        self._status = AdminServiceStub(self._channel)
         self.operations = Operations(self._calls)
         self.collections = Collections(self._calls, self.operations)
+        self.generations = Generations(self._calls, self.operations)
         self.images = Images(self._calls)
         self.models = Models(self._calls)
+        self.admin = Admin(self._calls, self.operations)
 
     def __enter__(self) -> Self:
         return self
@@ -113,11 +119,11 @@ class Client:
 
     def status(self) -> ServerStatus:
         """How the server and what it stands on are doing."""
-        return self._calls.unary(self._admin.GetStatus, GetStatusRequest())
+        return self._calls.unary(self._status.GetStatus, GetStatusRequest())
 
     def limits(self) -> Limits:
         """The limits that calls are held to."""
-        return self._calls.unary(self._admin.GetLimits, GetLimitsRequest())
+        return self._calls.unary(self._status.GetLimits, GetLimitsRequest())
 
     def serving(self, timeout_s: float | None = None) -> bool:
         """Whether the server says that it serves; raises SoutuCallError where none answers."""

@@ -1,12 +1,14 @@
 """Collections and the long work that fills them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from soutu.client.calls import Calls
 from soutu.client.names import collection_name, operation_name
 from soutu.client.operations import OperationHandle, Operations
+from soutu.client.queries import read_mask
+from soutu.client.sources import DirectoryFields, SourceKind, source_of
 from soutu.v1.attribute_pb2 import Attribute
 from soutu.v1.collection_pb2 import Collection, Index
 from soutu.v1.collection_service_pb2 import (
@@ -15,11 +17,13 @@ from soutu.v1.collection_service_pb2 import (
     CollectionStatistics,
     CreateCollectionRequest,
     DeleteCollectionRequest,
-    DirectorySource,
     GetCollectionRequest,
     GetCollectionStatisticsRequest,
     ListCollectionsRequest,
     Source,
+    SyncCollectionRequest,
+    SyncCollectionResponse,
+    UpdateCollectionRequest,
 )
 from soutu.v1.collection_service_pb2_grpc import CollectionServiceStub
 from soutu.v1.image_pb2 import Keeping
@@ -35,12 +39,20 @@ class CollectionFields(TypedDict, total=False):
     attributes: Mapping[str, Attribute]
 
 
-class DirectoryFields(TypedDict, total=False):
-    """Which files of a directory are taken; the fields of DirectorySource."""
+class UpdatableFields(TypedDict, total=False):
+    """What may be changed of a collection."""
 
-    flat: bool
-    include: Sequence[str]
-    exclude: Sequence[str]
+    display_name: str
+    description: str
+    attributes: Mapping[str, Attribute]
+
+
+class SyncFields(TypedDict, total=False):
+    """How a sync is done; the fields of SyncCollectionRequest."""
+
+    dry_run: bool
+    watch: bool
+    keep_vanished: bool
 
 
 class Collections:
@@ -71,6 +83,13 @@ class Collections:
                 return
             request.page_token = page.next_page_token
 
+    def update(self, collection: str, *, etag: str = "", **fields: Unpack[UpdatableFields]) -> Collection:
+        """Sets the fields that are given, and no others; attributes are added. With `etag`, only a collection
+        that still has it is changed."""
+        changed = Collection(name=collection_name(collection), etag=etag, **fields)
+        request = UpdateCollectionRequest(collection=changed, update_mask=read_mask(fields))
+        return self._calls.unary(self._stub.UpdateCollection, request)
+
     def delete(self, collection: str, *, force: bool = False, etag: str = "") -> None:
         """Deletes a collection; one that holds images only with `force`."""
         request = DeleteCollectionRequest(name=collection_name(collection), force=force, etag=etag)
@@ -86,14 +105,32 @@ class Collections:
         collection: str,
         source: Path | Source,
         *,
+        kind: SourceKind | None = None,
         keeping: Keeping.ValueType = Keeping.KEEPING_UNSPECIFIED,
         **fields: Unpack[DirectoryFields],
     ) -> OperationHandle[BuildCollectionResponse]:
-        """Fills a collection from a directory of the server's machine; answers at once."""
+        """Fills a collection from a directory, an archive or a manifest of the server's machine; answers at
+        once. A path's kind is told by its name where `kind` is not given."""
         if isinstance(source, Path):
-            source = Source(directory=DirectorySource(path=str(source.resolve()), **fields))
+            source = source_of(source, kind, **fields)
         name = collection_name(collection)
         return self._start(BuildCollectionRequest(name=name, source=source, keeping=keeping))
+
+    def sync(
+        self,
+        collection: str,
+        directory: Path | Source,
+        *,
+        keeping: Keeping.ValueType = Keeping.KEEPING_UNSPECIFIED,
+        **fields: Unpack[SyncFields],
+    ) -> OperationHandle[SyncCollectionResponse]:
+        """Makes a collection agree with a directory of the server's machine; answers at once. With `watch` it
+        goes on until it is cancelled. A Source says which of the directory's files count."""
+        source = source_of(directory, "directory") if isinstance(directory, Path) else directory
+        name = collection_name(collection)
+        request = SyncCollectionRequest(name=name, source=source, keeping=keeping, **fields)
+        operation = self._calls.unary(self._stub.SyncCollection, request)
+        return self._operations.handle(operation, SyncCollectionResponse)
 
     def retry_failures(self, collection: str, operation: str) -> OperationHandle[BuildCollectionResponse]:
         """Builds again what failed in an earlier build."""

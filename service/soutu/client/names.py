@@ -20,6 +20,18 @@ def image_name(image: str, collection: str = "") -> str:
     return f"{collection_of(collection_name(collection))}/images/{image}"
 
 
+def generation_name(generation: str, collection: str = "") -> str:
+    """collections/{collection}/generations/{generation} from a full name, or from an id and its collection.
+
+    Raises ValueError for an id without a collection.
+    """
+    if generation.startswith("collections/"):
+        return generation
+    if not collection:
+        raise ValueError(f"which collection is {generation!r} in? Give `collection`, or its full name")
+    return f"{collection_of(collection_name(collection))}/generations/{generation}"
+
+
 def operation_name(operation: str) -> str:
     """operations/{operation} from an id or a full name."""
     return operation if operation.startswith("operations/") else f"operations/{operation}"

@@ -6,19 +6,20 @@ from dataclasses import replace
 from soutu.collections.soundness import sampled_recall
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind
+from soutu.domain.operation import Operation
 from soutu.domain.writing import Checkpoint
 from soutu.ingest.commits import Commits
 from soutu.ingest.followers import Followers
 from soutu.operations.job import Job
 from soutu.operations.runner import OperationRunner
-from soutu.ports import Catalog, VectorIndex
+from soutu.ports import Catalog, Clock, VectorIndex
 
 _LOOK_S = 0.25
-_NEARLY = 256  # changes that are followed within the two seconds that writes may wait
-_HOLD_S = 2.0
+NEARLY = 256  # changes that are followed within the two seconds that writes may wait
+HOLD_S = 2.0
 _TRIES = 20
 _LEAST_RECALL = 0.9
+_SAMPLES = 3  # deletions while a sample is taken lower what it finds
 
 
 class Generations:
@@ -35,11 +36,13 @@ class Generations:
         index: VectorIndex,
         followers: Followers,
         commits: Commits,
+        clock: Clock,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._followers = followers
         self._commits = commits
+        self._clock = clock
 
     async def create(
         self, collection_id: str, draft: GenerationDraft, *, publish: bool, runner: OperationRunner
@@ -47,11 +50,7 @@ class Generations:
         """Begins to build a generation, which is BUILDING until it is sound: GENERATION_EXISTS."""
         self._index.check(draft.index)
         head = await self._catalog.head(collection_id)
-        generation = await self._catalog.create_generation(head.collection.uid, draft)
-        request = {"generation": generation.id, "publish": publish}
-        operation = await self._catalog.create_operation(
-            OperationKind.GENERATION, head.collection.uid, collection_id, request
-        )
+        operation = await self._catalog.create_generation(head.collection.uid, draft, publish=publish)
         runner.wake()
         return operation
 
@@ -61,22 +60,23 @@ class Generations:
         self._followers.add(generation)
         await self._caught_up(job, generation)
         await self._record_failures(job, generation)
-        if await sampled_recall(self._catalog, self._index, generation) < _LEAST_RECALL:
-            raise SoutuError(Reason.GENERATION_UNSOUND)
+        await self._prove(job, generation)
         await self._catalog.set_generation_state(generation.uid, GenerationState.READY)
         if job.operation.request["publish"]:
             await self.publish(job.operation.collection_id, generation.id)
         return {"name": f"collections/{job.operation.collection_id}/generations/{generation.id}"}
 
     async def give_up(self, operation: Operation) -> None:
-        """Drops the index of a generation that was not finished."""
-        try:
-            generation = await self._own(operation)
-        except SoutuError:
+        """Drops the index of a generation that was not finished, or was deleted while it was built. A crash
+        on the way leaves it to be built, or given up, again."""
+        uid = int(str(operation.request["uid"]))
+        generations = await self._catalog.generations(operation.collection_uid)
+        state = next((each.state for each in generations if each.uid == uid), None)
+        if state is GenerationState.READY:
             return
-        if generation.state is GenerationState.BUILDING:
-            await self._catalog.set_generation_state(generation.uid, GenerationState.FAILED)
-            await self._followers.remove(generation)
+        await self._followers.remove(uid)
+        if state is GenerationState.BUILDING:
+            await self._catalog.set_generation_state(uid, GenerationState.FAILED)
 
     async def publish(self, collection_id: str, generation_id: str) -> Head:
         """Makes a READY generation the active one: GENERATION_UNREADY, PUBLISH_LATE.
@@ -88,8 +88,8 @@ class Generations:
             head = await self._catalog.head(collection_id, generation_id)
             if head.generation.state is not GenerationState.READY:
                 raise SoutuError(Reason.GENERATION_UNREADY)
-            nearly = head.collection.revision - _NEARLY
-            if await self._followers.reached(head.generation, nearly, _HOLD_S) and await self._switched(head):
+            nearly = head.collection.revision - NEARLY
+            if await self._followers.reached(head.generation, nearly, HOLD_S) and await self._switched(head):
                 return await self._catalog.head(collection_id)
         raise SoutuError(Reason.PUBLISH_LATE)
 
@@ -110,23 +110,33 @@ class Generations:
         """GENERATION_ACTIVE."""
         head = await self._catalog.head(collection_id, generation_id)
         await self._catalog.delete_generation(head.generation)
-        await self._followers.remove(head.generation)
+        await self._followers.remove(head.generation.uid)
 
     async def _own(self, operation: Operation) -> Generation:
+        """The operation's generation; GENERATION_NOT_FOUND, also where another has its name by now."""
         head = await self._catalog.head(operation.collection_id, str(operation.request["generation"]))
-        if head.collection.uid != operation.collection_uid:
-            raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+        if head.generation.uid != operation.request["uid"]:
+            raise SoutuError(Reason.GENERATION_NOT_FOUND)
         return head.generation
 
     async def _caught_up(self, job: Job, generation: Generation) -> None:
         while True:
-            head = await self._catalog.head(job.operation.collection_id, generation.id)
-            followed = self._followers.followed(generation)
-            total = head.collection.image_count
-            share = followed / head.collection.revision if head.collection.revision else 1.0
+            await self._own(job.operation)
+            collection = (await self._catalog.head(job.operation.collection_id)).collection
+            total = collection.image_count
+            share = self._followers.followed(generation) / max(collection.revision, 1)
             job.progress = replace(job.progress, total=total, done=min(int(total * share), total))
-            if await self._followers.reached(generation, head.collection.revision, _LOOK_S):
+            if await self._followers.reached(generation, collection.revision, _LOOK_S):
+                job.progress = replace(job.progress, done=total)
                 return
+
+    async def _prove(self, job: Job, generation: Generation) -> None:
+        """GENERATION_UNSOUND if the index finds too few of the true nearest images, each time it is asked."""
+        for _ in range(_SAMPLES):
+            if await sampled_recall(self._catalog, self._index, generation) >= _LEAST_RECALL:
+                return
+            await self._caught_up(job, generation)
+        raise SoutuError(Reason.GENERATION_UNSOUND)
 
     async def _record_failures(self, job: Job, generation: Generation) -> None:
         failures = tuple(self._followers.failures(generation))
@@ -140,9 +150,12 @@ class Generations:
             await self._commits.commit(head, [], checkpoint=checkpoint)
 
     async def _switched(self, head: Head) -> bool:
+        end = self._clock.monotonic() + HOLD_S
         async with self._commits.hold(head.collection.uid):
-            now = await self._catalog.head(head.collection.id, head.generation.id)
-            revision = now.collection.revision
-            if not await self._followers.reached(head.generation, revision, _HOLD_S):
-                return False
-            return await self._catalog.publish_generation(head.generation, revision)
+            while (left_s := end - self._clock.monotonic()) > 0:  # again if a commit was still under way
+                revision = (await self._catalog.head(head.collection.id)).collection.revision
+                if not await self._followers.reached(head.generation, revision, left_s):
+                    return False
+                if await self._catalog.publish_generation(head.generation, revision):
+                    return True
+            return False

@@ -1,27 +1,20 @@
 """Collections: made, read, deleted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from soutu.domain.collection import CollectionDraft, Generation, Head
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind
 from soutu.ingest.followers import Followers
-from soutu.ingest.site import BuildRequest
-from soutu.operations.runner import OperationRunner
 from soutu.ports import Catalog, VectorIndex
 
 
 class Collections:
     """The stories of collections' lives."""
 
-    def __init__(
-        self, catalog: Catalog, index: VectorIndex, followers: Followers, runner: OperationRunner
-    ) -> None:
+    def __init__(self, catalog: Catalog, index: VectorIndex, followers: Followers) -> None:
         self._catalog = catalog
         self._index = index
         self._followers = followers
-        self._runner = runner
 
     async def create(self, draft: CollectionDraft) -> Head:
         """Makes a collection whose first generation is ready when this returns; COLLECTION_EXISTS."""
@@ -59,19 +52,9 @@ class Collections:
         generations = await self._catalog.generations(collection.uid)
         await self._catalog.delete_collection(collection.uid)
         for generation in generations:
-            await self._followers.remove(generation)
+            await self._followers.remove(generation.uid)
 
     async def generations(self, collection_id: str) -> tuple[Head, Sequence[Generation]]:
         """The generations of a collection, oldest first, and its head."""
         head = await self._catalog.head(collection_id)
         return head, await self._catalog.generations(head.collection.uid)
-
-    async def build(self, collection_id: str, request: BuildRequest) -> Operation:
-        """Begins to fill a collection from a source; `request.started_at` is set here."""
-        head = await self._catalog.head(collection_id)
-        begun = replace(request, started_at=head.collection.revision)
-        operation = await self._catalog.create_operation(
-            OperationKind.BUILD, head.collection.uid, collection_id, begun.as_mapping()
-        )
-        self._runner.wake()
-        return operation

@@ -139,3 +139,25 @@ class GenerationDraft:
     model: ModelRef
     dimension: int
     index: IndexSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChanges:
+    """What is to change of a collection; None leaves a text as it is. Attributes are only ever added."""
+
+    display_name: str | None = None
+    description: str | None = None
+    attributes: Mapping[str, AttributeType] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStatistics:
+    """Numbers about a collection's images. `media_types` counts images; `content_bytes` counts bytes that
+    several images share once."""
+
+    image_count: int
+    content_count: int
+    content_bytes: int
+    media_types: Mapping[str, int]
+    earliest_capture_time: datetime | None = None
+    latest_capture_time: datetime | None = None

@@ -117,6 +117,10 @@ class Reason(Enum):
     )
     ORIGINAL_GONE = Status.FAILED_PRECONDITION, "The original file is no longer there; sync its source."
     SOURCE_NOT_FOUND = Status.INVALID_ARGUMENT, "The source does not exist or is not of a readable kind."
+    SOURCE_TOO_LARGE = (
+        Status.INVALID_ARGUMENT,
+        "The archive or manifest has too many entries or unpacks to too many bytes.",
+    )
     SOURCE_NOT_ALLOWED = (
         Status.PERMISSION_DENIED,
         "The source lies outside the directories the server may read.",

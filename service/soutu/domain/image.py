@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 
@@ -84,6 +85,25 @@ class Origin:
 
     source: str
     path: str
+
+
+class KnownFile(NamedTuple):
+    """What is known of the file behind an image: as much as tells whether it has changed. `path` is within
+    the image's source; size, time and hash are those of the bytes that were read."""
+
+    uid: int
+    image_id: str
+    revision: int
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+    keeping: Keeping
+
+    @property
+    def etag(self) -> str:
+        """The image's etag."""
+        return f"{self.uid}-{self.revision}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,14 @@ class OperationKind(StrEnum):
     EXPORT = "export"
     IMPORT = "import"
     BACKUP = "backup"
+    PURGE = "purge"
+    REBUILD = "rebuild"
+    TUNE = "tune"
+
+    @property
+    def fills(self) -> bool:
+        """Whether it writes a collection's images: of these a collection has one at a time."""
+        return self in (OperationKind.BUILD, OperationKind.SYNC, OperationKind.IMPORT)
 
 
 class OperationState(StrEnum):

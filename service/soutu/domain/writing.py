@@ -62,7 +62,18 @@ class Remove:
     allow_missing: bool = False
 
 
-Write = Put | Revise | Remove
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The image's file is elsewhere now: a new origin and location for the same content; with `etag`, only if
+    the image still has it. IMAGE_EXISTS where another image has that origin."""
+
+    image_id: str
+    origin: Origin
+    original: Original
+    etag: str = ""
+
+
+Write = Put | Revise | Remove | Move
 
 
 @dataclass(frozen=True, slots=True)

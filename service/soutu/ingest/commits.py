@@ -9,7 +9,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.revision import revision_text
 from soutu.domain.writing import Checkpoint, Commit, Receipt, Request, Write
 from soutu.ingest.followers import Followers
-from soutu.ports import ImageCatalog
+from soutu.ports import Catalog
 
 
 class Commits:
@@ -19,9 +19,7 @@ class Commits:
     behind before writes are refused.
     """
 
-    def __init__(
-        self, catalog: ImageCatalog, followers: Followers, indexed_wait_s: float, backlog: int
-    ) -> None:
+    def __init__(self, catalog: Catalog, followers: Followers, indexed_wait_s: float, backlog: int) -> None:
         self._catalog = catalog
         self._followers = followers
         self._indexed_wait_s = indexed_wait_s
@@ -52,7 +50,10 @@ class Commits:
 
     @asynccontextmanager
     async def hold(self, collection_uid: int) -> AsyncIterator[None]:
-        """Lets no further commit of the collection begin in this process while the context lasts."""
+        """Lets no further commit of the collection begin in this process while the context lasts. One holds
+        at a time."""
+        while held := self._held.get(collection_uid):
+            await held.wait()
         released = self._held[collection_uid] = asyncio.Event()
         try:
             yield
@@ -61,11 +62,26 @@ class Commits:
             released.set()
 
     async def receipt(self, head: Head, revision: int) -> Receipt:
-        """Waits a while for the index to follow up to `revision`."""
-        indexed = await self._followers.reached(head.generation, revision, self._indexed_wait_s)
+        """Waits a while for the index to follow up to `revision`: that of the generation which is active
+        after the commit, as it may have been published while the write was made."""
+        now = await self._catalog.head(head.collection.id)
+        generation = (now if now.collection.uid == head.collection.uid else head).generation
+        indexed = await self._followers.reached(generation, revision, self._indexed_wait_s)
         return Receipt(revision_text(head.collection.uid, revision), indexed)
 
     async def waited(self, head: Head, revision: int) -> None:
-        """Waits for the index as long as it takes to leave the backlog half empty: how a build yields."""
-        while not await self._followers.reached(head.generation, revision - self._backlog // 2, 60.0):
-            pass
+        """Waits for the index as long as it takes to leave the backlog half empty, so that a build
+        leaves room to other writes. COLLECTION_NOT_FOUND once the collection is gone."""
+        enough = revision - self._backlog // 2
+        while self._followers.followed(head.generation) < enough:
+            # Anew at each turn: another generation may be active by now, and this one gone.
+            head = await self._present(head)
+            if await self._followers.reached(head.generation, enough, 60.0):
+                return
+            await asyncio.sleep(0.1)
+
+    async def _present(self, head: Head) -> Head:
+        now = await self._catalog.head(head.collection.id)
+        if now.collection.uid != head.collection.uid:
+            raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+        return now

@@ -1,92 +1,182 @@
-"""Files of a source become puts, or failures with a reason."""
+"""Items of a source become puts, or failures with a reason: in the source's order, several at a time."""
 
 import asyncio
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from soutu.domain.errors import Reason, SoutuError, Status
+from soutu.domain.errors import SoutuError, Status
 from soutu.domain.image import Image, Keeping, Metadata, Origin, Original
 from soutu.domain.writing import Failure, OnConflict, Put
-from soutu.ingest.reading import Reader, Reading
+from soutu.ingest.courtesy import Courtesy
+from soutu.ingest.naming import free_ids
+from soutu.ingest.reading import Reader
 from soutu.ingest.site import Site
-from soutu.ingest.sources import SourceFile
+from soutu.ingest.sources import Item, Picture
 from soutu.ingest.storing import Storing
+from soutu.ingest.upload import models_of
 from soutu.observe.logs import logger
+from soutu.ports import Catalog
 
+T = TypeVar("T")
+_LOOKED_UP = 64
+_AHEAD = 128
 _PATIENCE = 60
 _PAUSE_S = 1.0
 _log = logger(__name__)
 
 
-class FileReader:
-    """Reads files of sources, `parallel` at a time; none over `limit_bytes`."""
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What came of one item: a put, a failure, or nothing where its image is as the item is. `known` says
+    that an image came from this item before."""
 
-    def __init__(self, reader: Reader, storing: Storing, parallel: int, limit_bytes: int) -> None:
+    item: Item
+    outcome: Put | Failure | None
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the catalogue holds for a few items: images by path, and ids for those without."""
+
+    images: Mapping[str, Image]
+    ids: Mapping[str, str]
+
+
+class FileReader:
+    """Reads items of sources, `parallel` at a time over all sources; none over `limit_bytes`."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        reader: Reader,
+        storing: Storing,
+        courtesy: Courtesy,
+        *,
+        parallel: int,
+        limit_bytes: int,
+    ) -> None:
+        self._catalog = catalog
         self._reader = reader
         self._storing = storing
+        self._courtesy = courtesy
         self._turns = asyncio.Semaphore(parallel)
         self._limit_bytes = limit_bytes
 
-    async def read(
-        self, site: Site, files: Sequence[SourceFile], known: Mapping[str, Image]
-    ) -> list[Put | Failure]:
-        """One result per file, in order. `known` are the images that came from these paths before."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._read(site, file, known.get(file.path))) for file in files]
-        return [task.result() for task in tasks]
+    async def handled(self, site: Site, items: Sequence[Item]) -> AsyncGenerator[Handled, None]:
+        """One result per item, in order; the work goes on ahead of whoever takes them. A fault of the service
+        that lasts is raised. To be closed (`aclosing`) where it is not exhausted."""
+        ahead: deque[Handled | asyncio.Task[Handled]] = deque()
+        try:
+            async with aclosing(self._begun(site, items)) as begun:
+                async for each in begun:
+                    ahead.append(each)
+                    if len(ahead) > _AHEAD:
+                        yield await _ended(ahead.popleft())
+            while ahead:
+                yield await _ended(ahead.popleft())
+        finally:
+            left = [each for each in ahead if isinstance(each, asyncio.Task)]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
-    async def _read(self, site: Site, file: SourceFile, before: Image | None) -> Put | Failure:
-        async with self._turns:
+    async def digests(self, site: Site, items: Sequence[Item]) -> Mapping[str, str]:
+        """The SHA-256 of the items' bytes as they are now, by path, of those that can be read."""
+        hashes: dict[str, str] = {}
+        for start in range(0, len(items), _LOOKED_UP):
+            some = items[start : start + _LOOKED_UP]
+            found = await asyncio.gather(*(self._digest(site, item) for item in some))
+            hashes |= {item.path: each for item, each in zip(some, found, strict=True) if each}
+        return hashes
+
+    async def _digest(self, site: Site, item: Item) -> str:
+        async with self._turns, self._courtesy.turn():
             try:
-                return await self._put(site, file, before)
-            except SoutuError as error:
-                return Failure(file.path, error.reason.name, error.message)
+                picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes)
+            except SoutuError:
+                return ""  # whoever reads it next says why
+            return await asyncio.to_thread(lambda: hashlib.sha256(picture.content).hexdigest())
 
-    async def _put(self, site: Site, file: SourceFile, before: Image | None) -> Put:
-        path = site.source.path / file.path
-        picture = await asyncio.to_thread(_read_bytes, path, self._limit_bytes)
-        reading = await self._read_patiently(picture, site)
+    async def _begun(
+        self, site: Site, items: Sequence[Item]
+    ) -> AsyncGenerator[Handled | asyncio.Task[Handled], None]:
+        order = asyncio.Lock()  # first come, first served: the bytes are read in the source's order
+        for start in range(0, len(items), _LOOKED_UP):
+            some = items[start : start + _LOOKED_UP]
+            site = replace(site, models=frozenset(await models_of(self._catalog, site.head)))
+            known = await self._known(site, [item.path for item in some if not item.failure])
+            for item in some:
+                before = known.images.get(item.path)
+                if item.failure or (before and _is_as_before(before, item)):
+                    yield Handled(item, item.failure, bool(before))
+                else:
+                    given = before or known.ids[item.path]
+                    yield asyncio.create_task(self._handle(site, item, given, order))
+
+    async def _known(self, site: Site, paths: Sequence[str]) -> _Known:
+        uid, source = site.head.collection.uid, site.source.name
+        images = await self._catalog.images_by_path(uid, source, paths)
+        fresh = [path for path in paths if path not in images]
+        return _Known(images, await free_ids(self._catalog, uid, source, fresh))
+
+    async def _handle(self, site: Site, item: Item, before: Image | str, order: asyncio.Lock) -> Handled:
+        is_known = isinstance(before, Image)
+        async with self._turns, self._courtesy.turn():
+            try:
+                async with order:
+                    picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes)
+                put = await self._put(site, item, picture, before)
+            except SoutuError as error:
+                if error.reason.status is Status.UNAVAILABLE:
+                    raise
+                return Handled(item, Failure(item.path, error.reason.name, error.message), is_known)
+        return Handled(item, put, is_known)
+
+    async def _put(self, site: Site, item: Item, picture: Picture, before: Image | str) -> Put:
+        """The put for a picture. `before` is the image that came from the item, or the id of a new one."""
+        reading = await _patiently(lambda: self._reader.read(picture.content, site.models))
         if site.keeping is Keeping.STORED:
-            await self._storing.store(reading.content, picture)
+            await _patiently(lambda: self._storing.store(reading.content, picture.content))
+        if isinstance(before, Image):
+            image_id, metadata, on_conflict = before.id, before.metadata, OnConflict.REPLACE
+        else:
+            image_id, on_conflict = item.said.image_id or before, OnConflict.FAIL
+            metadata = Metadata(title=item.path.rpartition("/")[2][:512])
         return Put(
-            image_id=before.id if before else image_id_of(str(site.source.path), file.path),
+            image_id=image_id,
             content=reading.content,
-            original=Original(site.keeping, str(path), file.mtime_ns),
-            metadata=before.metadata if before else Metadata(title=path.name[:512]),
+            original=Original(site.keeping, picture.path, picture.mtime_ns),
+            metadata=item.said.over(metadata),
             embeddings=reading.embeddings,
-            origin=Origin(str(site.source.path), file.path),
-            on_conflict=OnConflict.REPLACE,
+            origin=Origin(site.source.name, item.path),
+            on_conflict=on_conflict,
             started_at=site.started_at,
         )
 
-    async def _read_patiently(self, picture: bytes, site: Site) -> Reading:
-        """Waits out a model or decoder that is away for a while: it says nothing about the picture."""
-        for _ in range(_PATIENCE):
-            try:
-                return await self._reader.read(picture, site.models)
-            except SoutuError as error:
-                if error.reason.status is not Status.UNAVAILABLE:
-                    raise
-                _log.warning("the build waits", reason=error.reason.name)
-                await asyncio.sleep(_PAUSE_S)
-        return await self._reader.read(picture, site.models)
+
+async def _ended(each: Handled | asyncio.Task[Handled]) -> Handled:
+    return each if isinstance(each, Handled) else await each
 
 
-def _read_bytes(path: Path, limit_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            picture = file.read(limit_bytes + 1)
-    except OSError as error:
-        raise SoutuError(Reason.ORIGINAL_GONE, "The file could not be read.") from error
-    if len(picture) > limit_bytes:
-        raise SoutuError(Reason.IMAGE_TOO_LARGE, f"The file has more than {limit_bytes} bytes.")
-    return picture
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Waits out a part of the service that is away for a while: it says nothing about the picture."""
+    for _ in range(_PATIENCE):
+        try:
+            return await work()
+        except SoutuError as error:
+            if error.reason.status is not Status.UNAVAILABLE:
+                raise
+            _log.warning("the build waits", reason=error.reason.name)
+            await asyncio.sleep(_PAUSE_S)
+    return await work()
 
 
-def image_id_of(source: str, path: str) -> str:
-    """A readable id for the image of a source's file; the same file gets the same id again."""
-    digest = hashlib.sha256(f"{source}\0{path}".encode()).hexdigest()[:12]
-    stem = re.sub(r"[^a-z0-9]+", "-", path.rsplit(".", 1)[0].lower()).strip("-")[-100:].strip("-")
-    return f"{stem}-{digest}" if stem else digest
+def _is_as_before(image: Image, item: Item) -> bool:
+    if item.said.over(image.metadata) != image.metadata:
+        return False
+    return (image.original.mtime_ns, image.content.size_bytes) == (item.mtime_ns, item.size_bytes)

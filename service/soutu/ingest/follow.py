@@ -106,7 +106,7 @@ class Follower:
         self.followed = self._persisted = self.generation.followed if kept else 0
         if not kept and self.generation.followed:
             _log.warning("the index was lost; it is made again", generation=self.generation.uid)
-            await self._catalog.set_followed(self.generation.uid, 0)
+            await self._record(0)
         while await self._take_over():
             await self._persist_when_due()
         await self._advance(self.followed, ready=True)
@@ -185,8 +185,12 @@ class Follower:
     async def _persist(self) -> None:
         revision = self.followed
         await self._index.persist(self.generation.uid)
-        await self._catalog.set_followed(self.generation.uid, revision)
+        await self._record(revision)
         self._persisted = revision
+
+    async def _record(self, revision: int) -> None:
+        await self._catalog.set_followed(self.generation.uid, revision)
+        self.generation = replace(self.generation, followed=revision)  # where a second _open begins
 
     def _begin_optimizing(self) -> None:
         self._unoptimized = 0

@@ -41,11 +41,11 @@ class Followers:
         follower = self._make_follower(generation)
         self._running[generation.uid] = _Running(follower, asyncio.create_task(follower.run()))
 
-    async def remove(self, generation: Generation) -> None:
-        """Ends following a generation and drops its index."""
-        if running := self._running.pop(generation.uid, None):
+    async def remove(self, generation_uid: int) -> None:
+        """Ends following a generation, if it is followed, and drops its index."""
+        if running := self._running.pop(generation_uid, None):
             await _stop(running)
-        await self._index.drop(generation.uid)
+        await self._index.drop(generation_uid)
 
     async def close(self) -> None:
         """Ends following; what was followed is written down."""

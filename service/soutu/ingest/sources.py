@@ -1,86 +1,119 @@
-"""Build sources: what a directory offers, in an order that a cursor can resume in."""
+"""Sources: what a directory, an archive or a manifest offers, and the bytes of each item."""
 
-import fnmatch
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from soutu.domain.errors import Reason, SoutuError, invalid_field
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.image import AttributeValue, Metadata
+from soutu.domain.writing import Failure
 
-_EXTENSIONS = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"]
-    + [".heic", ".heif", ".avif"]
-)
+ITEM_LIMIT = 10_000_000
+Place = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class DirectorySource:
-    """A directory of image files. `include` and `exclude` are glob patterns over relative paths."""
+class Said:
+    """What a source says of an image besides its bytes: `fields` of Metadata by name, and attributes."""
 
-    path: Path
-    flat: bool = False
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    image_id: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
 
-    def offers(self, relative: str) -> bool:
-        """Whether the file at this relative path is part of the source."""
-        if any(fnmatch.fnmatch(relative, pattern) for pattern in self.exclude):
-            return False
-        if self.include:
-            return any(fnmatch.fnmatch(relative, pattern) for pattern in self.include)
-        return os.path.splitext(relative)[1].lower() in _EXTENSIONS
+    def over(self, metadata: Metadata) -> Metadata:
+        """`metadata` with what is said here; the rest stays."""
+        attributes = {**metadata.attributes, **self.attributes}
+        return replace(metadata, **self.fields, attributes=attributes)
+
+
+NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file that a source offers: its path within the source, with "/" between the parts, and its state."""
+class Item:
+    """One image file that a source offers.
 
+    `place` is (number, path): where it stands in the source's order, and its path within the source, with "/"
+    between the parts. With `failure` it is one that the source itself cannot offer, and why.
+    """
+
+    place: Place
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    said: Said = NOTHING_SAID
+    failure: Failure | None = None
+
+    @property
+    def path(self) -> str:
+        """The path within the source."""
+        return self.place[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The bytes of an item, the file that they were read from, and its time when they were."""
+
+    content: bytes
     path: str
-    size_bytes: int
     mtime_ns: int
 
 
-def allowed_directory(text: str, roots: Sequence[Path]) -> Path:
-    """The resolved directory, if it exists under one of `roots`: SOURCE_NOT_ALLOWED, SOURCE_NOT_FOUND."""
-    if not os.path.isabs(text) or "\0" in text:
-        raise invalid_field("source.directory.path", "must be an absolute path on the server")
-    path = Path(os.path.realpath(text))
-    if not any(path.is_relative_to(os.path.realpath(root)) for root in roots):
-        raise SoutuError(
-            Reason.SOURCE_NOT_ALLOWED,
-            "The directory lies outside build_roots; start the server with SOUTU_BUILD_ROOTS naming it "
-            "or a directory above it.",
-        )
-    if not path.is_dir():
-        raise SoutuError(Reason.SOURCE_NOT_FOUND, "There is no such directory on the server.")
-    return path
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that a source offers, by place. `unread` are the beginnings of paths that could not be looked at:
+    what lies there is neither offered nor gone."""
+
+    items: Sequence[Item]
+    unread: tuple[str, ...] = ()
 
 
-def list_files(source: DirectorySource) -> list[SourceFile]:
-    """Every file that the source offers, ordered by path. Links that lead out of it are left out."""
-    return sorted(_walk(source, source.path, ""), key=lambda file: file.path)
+class Source(Protocol):
+    """Where a build or sync reads. Every method blocks, and may be called from any thread, one at a time."""
+
+    @property
+    def name(self) -> str:
+        """What the origins of its images name it by: its absolute path."""
+        ...
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the places of its items may have: a cursor is good for one stamp only."""
+        ...
+
+    def listing(self) -> Listing:
+        """SOURCE_NOT_FOUND; SOURCE_TOO_LARGE; FIELD_INVALID where it does not fit what was asked."""
+        ...
+
+    def read(self, item: Item, limit_bytes: int) -> Picture:
+        """The bytes of an item of the latest listing, cheapest in the order of the listing. ORIGINAL_GONE;
+        ORIGINAL_CHANGED where they change while they are read; IMAGE_TOO_LARGE above the limit."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of open files."""
+        ...
 
 
-def _walk(source: DirectorySource, directory: Path, prefix: str) -> Iterator[SourceFile]:
-    try:
-        entries = list(os.scandir(directory))
-    except OSError:
-        return
-    for entry in entries:
-        relative = f"{prefix}{entry.name}"
-        if entry.name.startswith(".") or not _is_text(relative):
-            continue
-        if entry.is_dir(follow_symlinks=False) and not source.flat:
-            yield from _walk(source, Path(entry.path), f"{relative}/")
-        elif entry.is_file(follow_symlinks=False) and source.offers(relative):
-            status = entry.stat(follow_symlinks=False)
-            yield SourceFile(relative, status.st_size, status.st_mtime_ns)
+def refused(place: Place, error: SoutuError) -> Item:
+    """An item that cannot be offered."""
+    return Item(place, failure=Failure(place[1], error.reason.name, error.message))
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name fits into a text column; file systems allow bytes that are no Unicode."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in name
+
+
+def shown(name: str) -> str:
+    """`name` as text, with a mark in place of what is no Unicode."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def not_unicode(number: int, path: str) -> Item:
+    """The item for a path that is not text."""
+    error = SoutuError(Reason.FIELD_INVALID, "The name is not Unicode; rename the file.", field="path")
+    return refused((number, shown(path)), error)

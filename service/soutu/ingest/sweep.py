@@ -20,13 +20,21 @@ _log = logger(__name__)
 
 
 class Sweep:
-    """The sweep story."""
+    """The sweep story. It holds `removals` while it works: who copies contents holds it, too."""
 
-    def __init__(self, catalog: ImageCatalog, objects: ObjectStore, clock: Clock, grace_s: float) -> None:
+    def __init__(
+        self,
+        catalog: ImageCatalog,
+        objects: ObjectStore,
+        clock: Clock,
+        grace_s: float,
+        removals: asyncio.Lock,
+    ) -> None:
         self._catalog = catalog
         self._objects = objects
         self._clock = clock
         self._grace = timedelta(seconds=grace_s)
+        self._removals = removals
 
     def start(self, interval_s: float) -> Callable[[], Awaitable[None]]:
         """Sweeps every `interval_s`; returns what ends it."""
@@ -40,6 +48,10 @@ class Sweep:
 
     async def sweep(self) -> int:
         """Removes what has been unused for the grace period; how many contents went."""
+        async with self._removals:
+            return await self._sweep()
+
+    async def _sweep(self) -> int:
         removed = 0
         while swept := await self._catalog.swept_contents(self._clock.now() - self._grace, _SHARD):
             for sha256 in swept:

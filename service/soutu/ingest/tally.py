@@ -1,49 +1,60 @@
-"""What a build has done so far; as text it is the cursor that the build resumes at."""
+"""What a build or sync has done so far; as text it is the cursor that the work resumes at."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+
+from soutu.ingest.sources import Place
+
+ADDED, CHANGED, MOVED, VANISHED, UNCHANGED, FAILED = (
+    "added",
+    "changed",
+    "moved",
+    "vanished",
+    "unchanged",
+    "failed",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts up to and including the file at `path`, in the order of the source."""
+    """Counts, by what was done, up to and including the item at `place` of the source with this stamp.
+    `revision` is the collection's after the latest shard but this one."""
 
-    path: str = ""
-    added: int = 0
-    unchanged: int = 0
-    failed: int = 0
+    place: Place = (0, "")
+    stamp: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
     revision: int = 0
 
     @property
     def done(self) -> int:
-        """Files dealt with, failed ones included."""
-        return self.added + self.unchanged + self.failed
+        """Items dealt with, failed ones included."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """Items that failed."""
+        return self.of(FAILED)
+
+    def of(self, what: str) -> int:
+        """How often this was done."""
+        return self.counts.get(what, 0)
 
     def text(self) -> str:
         """The cursor."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def parsed(cls, cursor: str) -> "Tally":
-        """The tally that `text` wrote; a new one for an empty cursor."""
-        return cls(**json.loads(cursor)) if cursor else cls()
+    def parsed(cls, cursor: str, stamp: str = "") -> "Tally":
+        """The tally that `text` wrote; a new one for an empty cursor, or one of a source with another stamp,
+        whose places mean nothing any more."""
+        kept = json.loads(cursor) if cursor else {}
+        if kept.get("stamp") != stamp:
+            return cls(stamp=stamp)
+        number, path = kept.pop("place")
+        return cls(place=(number, path), **kept)
 
-    def after(self, path: str, added: int, unchanged: int, failed: int) -> "Tally":
-        """The counts once these files are dealt with, too."""
-        return replace(
-            self,
-            path=path,
-            added=self.added + added,
-            unchanged=self.unchanged + unchanged,
-            failed=self.failed + failed,
-        )
-
-    def result(self, revision: str) -> Mapping[str, object]:
-        """The result of the operation."""
-        return {
-            "added": self.added,
-            "unchanged": self.unchanged,
-            "failed": self.failed,
-            "revision": revision,
-        }
+    def plus(self, more: Mapping[str, int]) -> "Tally":
+        """With these counts, which may be negative, too."""
+        kinds = {*self.counts, *more}
+        return replace(self, counts={what: self.of(what) + more.get(what, 0) for what in kinds})

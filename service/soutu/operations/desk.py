@@ -42,6 +42,7 @@ class OperationDesk:
         operation = await self._catalog.operation(operation_id)
         await self._catalog.request_cancel(operation.uid)
         self._runner.check(operation.uid)
+        self._runner.wake()
 
     async def delete(self, operation_id: str) -> None:
         """Forgets an operation that has ended; OPERATION_UNFINISHED."""

@@ -95,6 +95,8 @@ class OperationRunner:
         running = self._running[operation.uid] = _Running(job, self._works[operation.kind])
         _log.info("operation runs", operation=operation.id, kind=operation.kind, cursor=operation.cursor)
         try:
+            if operation.cancel_requested:
+                await running.stop()
             while not await running.ended(_HEARTBEAT_S):
                 if not await self._held(running.job):
                     await running.stop()

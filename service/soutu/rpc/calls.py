@@ -68,7 +68,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
     def _streaming(self, method: str, behaviour: Any) -> Any:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             async with Call(self._metrics, method, context) as one:
-                async for message in behaviour(one.checked(request), context):
+                answers = behaviour(one.checked(request), context)
+                if inspect.isawaitable(answers):  # writes them itself, as grpc's own health service does
+                    await answers
+                    return
+                async for message in answers:
                     yield message
 
         return call

@@ -4,7 +4,9 @@ import asyncio
 
 from google.longrunning import operations_pb2
 
+from soutu.collections.alter import Alterations
 from soutu.collections.estimate import Estimates
+from soutu.collections.fillings import Fillings
 from soutu.collections.generations import Generations
 from soutu.collections.lives import Collections
 from soutu.domain.collection import GenerationDraft, checked_generation_id
@@ -15,8 +17,16 @@ from soutu.operations.runner import OperationRunner
 from soutu.ports import Following, ModelStore
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.basics import duration, page_size
-from soutu.rpc.convert.collections import collection_message, draft_of, generation_message, index_spec
-from soutu.rpc.convert.operations import build_request_of, operation_message
+from soutu.rpc.convert.collections import (
+    changes_of,
+    collection_message,
+    draft_of,
+    generation_message,
+    index_spec,
+    statistics_message,
+)
+from soutu.rpc.convert.operations import operation_message
+from soutu.rpc.convert.sources import build_order_of, sync_order_of
 from soutu.rpc.listing import list_token, number_after, text_after
 from soutu.rpc.names import collection_id, generation_name, model_name, operation_id
 from soutu.v1 import collection_pb2, collection_service_pb2, collection_service_pb2_grpc
@@ -28,6 +38,8 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
     def __init__(
         self,
         collections: Collections,
+        alterations: Alterations,
+        fillings: Fillings,
         generations: Generations,
         estimates: Estimates,
         runner: OperationRunner,
@@ -37,6 +49,8 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
         default_model: str,
     ) -> None:
         self._collections = collections
+        self._alterations = alterations
+        self._fillings = fillings
         self._generations = generations
         self._estimates = estimates
         self._runner = runner
@@ -67,6 +81,19 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
             next_page_token=list_token("collections", found[size - 1].collection.id) if more else "",
         )
 
+    async def UpdateCollection(
+        self, request: collection_service_pb2.UpdateCollectionRequest, context: Context
+    ) -> collection_pb2.Collection:
+        name = collection_id(request.collection.name, "collection.name")
+        changes = changes_of(request)
+        return collection_message(await self._alterations.update(name, changes, request.collection.etag))
+
+    async def GetCollectionStatistics(
+        self, request: collection_service_pb2.GetCollectionStatisticsRequest, context: Context
+    ) -> collection_service_pb2.CollectionStatistics:
+        name = collection_id(request.name, "name")
+        return statistics_message(await self._alterations.statistics(name))
+
     async def DeleteCollection(
         self, request: collection_service_pb2.DeleteCollectionRequest, context: Context
     ) -> collection_service_pb2.DeleteCollectionResponse:
@@ -78,7 +105,13 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
         self, request: collection_service_pb2.BuildCollectionRequest, context: Context
     ) -> operations_pb2.Operation:
         name = collection_id(request.name, "name")
-        return operation_message(await self._collections.build(name, build_request_of(request)))
+        return operation_message(await self._fillings.build(name, build_order_of(request)))
+
+    async def SyncCollection(
+        self, request: collection_service_pb2.SyncCollectionRequest, context: Context
+    ) -> operations_pb2.Operation:
+        name = collection_id(request.name, "name")
+        return operation_message(await self._fillings.sync(name, sync_order_of(request)))
 
     async def ListOperationFailures(
         self, request: collection_service_pb2.ListOperationFailuresRequest, context: Context

@@ -144,8 +144,12 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
 
     async def _download(self, request: image_service_pb2.DownloadImageRequest) -> Download:
         name = image_name(request.name, "name")
+        if request.variant not in image_service_pb2.DownloadImageRequest.Variant.values():
+            raise invalid_field("variant", "must be ORIGINAL or THUMBNAIL")
         if request.variant != image_service_pb2.DownloadImageRequest.VARIANT_THUMBNAIL:
-            return await self._browser.original(name.collection_id, name.image_id)
+            return await self._browser.original(
+                name.collection_id, name.image_id, keep_location=request.keep_location
+            )
         if request.thumbnail_side < 0:
             raise invalid_field("thumbnail_side", "must not be negative")
         side = min(request.thumbnail_side or _THUMBNAIL_SIDE, _THUMBNAIL_LIMIT)

@@ -45,7 +45,7 @@ class OperationServicer(operations_pb2_grpc.OperationsServicer):
     async def WaitOperation(
         self, request: operations_pb2.WaitOperationRequest, context: Context
     ) -> operations_pb2.Operation:
-        asked_s = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else _WAIT_S
+        asked_s = request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else _WAIT_S
         left_s = context.time_remaining()
         wait_s = asked_s if left_s is None else min(asked_s, left_s * _WAIT_SHARE)
         return operation_message(await self._desk.wait(operation_id(request.name), wait_s))

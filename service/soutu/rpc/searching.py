@@ -7,6 +7,7 @@ from google.rpc import status_pb2
 
 from soutu.domain.errors import SoutuError, invalid_field
 from soutu.domain.query import Answer, Subject
+from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
 from soutu.rpc.answers import Answers
 from soutu.rpc.calls import Context
@@ -38,11 +39,13 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         searches: Searches,
         comparisons: Comparisons,
         answers: Answers,
+        courtesy: Courtesy,
         metrics: Metrics,
         min_revision_wait_s: float,
     ) -> None:
         self._searches = searches
         self._answers = answers
+        self._courtesy = courtesy
         self._comparisons = comparisons
         self._metrics = metrics
         self._wait_s = min_revision_wait_s
@@ -65,7 +68,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         space = await self._comparisons.space_of_collection(name.collection_id, name.generation_id)
         first = subject_of(request.first, name.collection_id, "first")
         second = subject_of(request.second, name.collection_id, "second")
-        compared = await self._comparisons.compare(space, first, second)
+        with self._courtesy.query():
+            compared = await self._comparisons.compare(space, first, second)
         return search_pb2.CompareResponse(score=shown_score(compared.score), report=_report(compared))
 
     async def Embed(self, request: search_pb2.EmbedRequest, context: Context) -> search_pb2.EmbedResponse:
@@ -73,7 +77,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             raise invalid_field("inputs", f"must be 1 to {_EMBED_LIMIT}")
         space = await self._space(request.model)
         names = [f"inputs[{index}]" for index in range(len(request.inputs))]
-        embedded = await self._comparisons.embed(space, _subjects(request.inputs, space, names), names)
+        with self._courtesy.query():
+            embedded = await self._comparisons.embed(space, _subjects(request.inputs, space, names), names)
         return search_pb2.EmbedResponse(
             vectors=[vector_message(vector, request.float16) for vector in embedded.vectors],
             model=f"models/{space.model}",
@@ -91,7 +96,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             self._metrics.cache_read("answers", kept is not None)
             if kept:
                 return kept
-        answer = await self._searches.answer(opening, query)
+        with self._courtesy.query():
+            answer = await self._searches.answer(opening, query)
         response = answer_message(answer, request)
         if key and not answer.degraded and await self._searches.still_current(opening):
             await self._answers.keep(key, response)

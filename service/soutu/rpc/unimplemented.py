@@ -25,9 +25,6 @@ FIELDS = frozenset(
         "DownloadImageRequest.allow_redirect",
         "Collection.local_features_model",
         "Collection.label_sets",
-        "Source.tar",
-        "Source.manifest",
-        "BuildCollectionRequest.retry_failures_of",
     )
 )
 

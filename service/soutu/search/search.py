@@ -65,10 +65,11 @@ class Searches:
 
     async def open(self, query: Query) -> Opening:
         """What the query is about, once its index is ready and has its min_revision: COLLECTION_NOT_FOUND,
-        GENERATION_NOT_FOUND, GENERATION_UNREADY, INDEX_UNREADY, REVISION_INVALID, REVISION_NOT_REACHED."""
+        GENERATION_NOT_FOUND, GENERATION_UNREADY, INDEX_UNREADY, REVISION_INVALID, REVISION_NOT_REACHED,
+        PAGE_TOKEN_INVALID, PAGE_TOKEN_EXPIRED."""
         stages = Stages()
         with stages.time("head"):
-            head = await self._catalog.head(query.collection_id, query.generation_id)
+            head = await self._head(query)
             await self._check_ready(head, query)
         return Opening(head, self._following.followed(head.generation), stages)
 
@@ -96,6 +97,21 @@ class Searches:
             stages_s=stages.seconds,
         )
 
+    async def _head(self, query: Query) -> Head:
+        """The collection with its active or the named generation; a page token goes on in its own, also when
+        another has been published since."""
+        if not query.page_token:
+            return await self._catalog.head(query.collection_id, query.generation_id)
+        page, head = self._tokens.read(query), await self._catalog.head(query.collection_id)
+        if page.collection_uid != head.collection.uid:
+            raise SoutuError(Reason.PAGE_TOKEN_EXPIRED, "The collection of the page token is gone.")
+        if page.generation_uid == head.generation.uid:
+            return head
+        for generation in await self._catalog.generations(page.collection_uid):
+            if generation.uid == page.generation_uid:
+                return replace(head, generation=generation)
+        raise SoutuError(Reason.PAGE_TOKEN_EXPIRED)
+
     async def _check_ready(self, head: Head, query: Query) -> None:
         if head.generation.state is not GenerationState.READY:
             raise SoutuError(Reason.GENERATION_UNREADY)
@@ -110,12 +126,7 @@ class Searches:
     async def _page(self, head: Head, query: Query, stages: Stages) -> Page:
         """Where the search begins: a new query is embedded, a page token carries its vector."""
         if query.page_token:
-            page = self._tokens.read(query)
-            if page.collection_uid != head.collection.uid:
-                raise SoutuError(Reason.PAGE_TOKEN_EXPIRED, "The collection of the page token is gone.")
-            if page.generation_uid != head.generation.uid:
-                raise SoutuError(Reason.PAGE_TOKEN_EXPIRED)
-            return page
+            return self._tokens.read(query)
         embedded = await self._embedder.query(head, query.parts, stages)
         left_out = frozenset() if query.include_query_images else embedded.stored
         return Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)

@@ -173,6 +173,9 @@ class Settings(Section):
     build_roots: tuple[AbsolutePath, ...] = Field(
         (), description="The directories below which builds may read; none means that builds read nothing."
     )
+    backup_roots: tuple[AbsolutePath, ...] = Field(
+        (), description="The directories below which backups and exports are written and imports read."
+    )
     server: ServerSettings = ServerSettings()
     decode: DecodeSettings = DecodeSettings()
     inference: InferenceSettings = InferenceSettings()

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from soutu.cli.app import app
 
 COMMANDS = [
-    *(["serve"], ["build"], ["search"], ["doctor"], ["config"]),
+    *(["serve"], ["build"], ["sync"], ["search"], ["doctor"], ["config"]),
     *(["images", name] for name in ("list", "get", "upload", "delete", "download")),
     *(["collections", name] for name in ("list", "get", "create", "delete")),
     *(["models", name] for name in ("list", "add")),
@@ -28,3 +28,4 @@ def test_the_help_lists_the_exit_codes() -> None:
 def test_wrong_usage_ends_with_2() -> None:
     assert CliRunner().invoke(app, ["search", "missing.jpg"]).exit_code == 2
     assert CliRunner().invoke(app, ["build", "missing", "-c", "photos"]).exit_code == 2
+    assert CliRunner().invoke(app, ["sync", "missing", "-c", "photos"]).exit_code == 2

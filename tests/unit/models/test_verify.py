@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from soutu.adapters.models.folders import FolderModels
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import InputSpec, ModelCard, Task
 from soutu.models.verify import check_artefact
@@ -17,7 +18,9 @@ def bundled(folder: Path) -> tuple[Path, ModelCard]:
 
 
 def test_a_sound_artefact_passes(tmp_path: Path) -> None:
-    check_artefact(*bundled(tmp_path))
+    models = FolderModels(tmp_path / "models", tmp_path / "none", check_artefact)
+    card = models.add(BUNDLED / "gradient-color" / "1")
+    assert models.artefact(card.ref).is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class SqlCollections(CatalogPart):
             return known
         written = self._database.written
         head = await self._read_head(collection_id, generation_id)
-        if self._database.alone:
+        if self._database.memory:
             if len(self._heads) >= _REMEMBERED:
                 self._heads.clear()
             self._heads[collection_id, generation_id] = (written, head)
@@ -123,10 +123,12 @@ async def retire(connection: AsyncConnection, uid: int) -> None:
 
 
 def followed_by_all(collection_uid: ColumnElement[int]) -> ScalarSelect[int]:
-    """A scalar subquery: the revision that every generation of the collection has followed."""
+    """A scalar subquery: the revision that every generation of the collection that did not fail has
+    followed."""
+    follows = generations.c.state != GenerationState.FAILED.value
     return (
         select(func.min(generations.c.followed))
-        .where(generations.c.collection_uid == collection_uid)
+        .where(generations.c.collection_uid == collection_uid, follows)
         .correlate_except(generations)
         .scalar_subquery()
     )

@@ -35,7 +35,7 @@ class SqlCommits(CatalogPart):
         A request is remembered once it has any outcome that is not an error. COLLECTION_NOT_FOUND;
         REQUEST_ID_REUSED; IMAGE_CHANGED_MEANWHILE when the checkpoint's operation is no longer running.
         """
-        now = self._clock.now()
+        now, touched = self._clock.now(), set[int]()
 
         async def work(connection: AsyncConnection) -> Commit:
             revision = await live_revision(connection, collection_uid)
@@ -45,12 +45,13 @@ class SqlCommits(CatalogPart):
                     return known
             if checkpoint is not None:
                 await record_checkpoint(connection, checkpoint, now)
-            done = await _write_all(connection, _Scene(collection_uid, revision, now), writes)
+            done = await _write_all(connection, _Scene(collection_uid, revision, now), writes, touched)
             if request is not None and any(isinstance(outcome, Written) for outcome in done.outcomes):
                 await remember(connection, collection_uid, request, done, now)
             return done
 
-        return await self._database.write(work)
+        memory = self._database.memory
+        return await self._database.write(work, (lambda: memory.forget(touched)) if memory else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,16 @@ class _Scene:
     now: datetime
 
 
-async def _write_all(connection: AsyncConnection, scene: _Scene, writes: Sequence[Write]) -> Commit:
+async def _write_all(
+    connection: AsyncConnection, scene: _Scene, writes: Sequence[Write], touched: set[int]
+) -> Commit:
+    """Does all writes; the uids of images that were changed or removed are added to `touched`."""
     outcomes: list[Outcome] = []
     revision, more_images = scene.revision, 0
     for run in runs(writes):
         ledger, written = await _write_run(connection, replace(scene, revision=revision), run)
         outcomes += written
+        touched |= {image.uid for image in [*ledger.changed, *(gone for gone, _ in ledger.removed)]}
         revision = ledger.revision
         more_images += len(ledger.created) - len(ledger.removed)
     if revision != scene.revision:

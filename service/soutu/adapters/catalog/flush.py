@@ -55,6 +55,7 @@ async def _delete(connection: AsyncConnection, removed: Sequence[tuple[Image, in
             "origin_key": origin_key(image.origin),
             "revision": revision,
             "create_time": now,
+            "sha256": image.content.sha256,
         }
         for image, revision in removed
     ]

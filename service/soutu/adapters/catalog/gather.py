@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from soutu.adapters.catalog.ledger import Deletions
-from soutu.adapters.catalog.rows import chunks, image_of, origin_key, select_images
+from soutu.adapters.catalog.rows import chunks, hashed_id, image_of, origin_key, select_images
 from soutu.adapters.catalog.tables import images, tombstones
 from soutu.domain.image import Image
-from soutu.domain.writing import OnDuplicate, Put, Write
+from soutu.domain.writing import Move, OnDuplicate, Put, Write
 
 _CHUNK = 500
 
@@ -52,14 +52,18 @@ async def deletions_of(connection: AsyncConnection, collection_uid: int, run: Se
     ids: dict[str, int] = {}
     origin_keys: dict[str, int] = {}
     for some in chunks([put for put in _puts(run) if put.started_at is not None], _CHUNK):
-        for row in await connection.execute(_TOMBSTONES, _names(collection_uid, some)):
-            ids[row.id] = max(row.revision, ids.get(row.id, 0))
+        names = _names(collection_uid, some)
+        purged = {hashed_id(image_id): image_id for image_id in names["ids"]}
+        names["ids"] = [*names["ids"], *purged]
+        for row in await connection.execute(_TOMBSTONES, names):
+            row_id = purged.get(row.id, row.id)
+            ids[row_id] = max(row.revision, ids.get(row_id, 0))
             origin_keys[row.origin_key] = max(row.revision, origin_keys.get(row.origin_key, 0))
     return Deletions(ids, origin_keys)
 
 
 def _names(collection_uid: int, writes: Sequence[Write]) -> dict[str, Any]:
-    keys = (origin_key(put.origin) for put in _puts(writes))
+    keys = (origin_key(write.origin) for write in writes if isinstance(write, Put | Move))
     return {
         "collection": collection_uid,
         "ids": [write.image_id for write in writes],

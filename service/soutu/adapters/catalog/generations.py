@@ -7,11 +7,13 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from soutu.adapters.catalog.operations import insert_generation_work
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import generation_of
 from soutu.adapters.catalog.tables import collections, embeddings, generations
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.operation import Operation
 
 _CHUNK = 1_000
 
@@ -26,19 +28,21 @@ class SqlGenerations(CatalogPart):
             statement = statement.where(generations.c.collection_uid == collection_uid)
         return [generation_of(row) for row in await self._database.mappings(statement)]
 
-    async def create_generation(self, collection_uid: int, draft: GenerationDraft) -> Generation:
-        """The new generation, BUILDING; one without an id is named by a number. COLLECTION_NOT_FOUND,
-        GENERATION_EXISTS."""
+    async def create_generation(
+        self, collection_uid: int, draft: GenerationDraft, *, publish: bool
+    ) -> Operation:
+        """The operation that builds the new generation, which is BUILDING; one without an id is named by a
+        number. COLLECTION_NOT_FOUND, GENERATION_EXISTS."""
         now = self._clock.now()
 
-        async def create(connection: AsyncConnection) -> Generation:
-            await _lock(connection, collection_uid)
+        async def create(connection: AsyncConnection) -> Operation:
+            collection_id, _ = await _lock(connection, collection_uid)
             named = draft.id or await _free_id(connection, collection_uid)
             uid = await insert_generation(
                 connection, collection_uid, named, draft, GenerationState.BUILDING, now
             )
-            made = select(generations).where(generations.c.uid == uid)
-            return generation_of((await connection.execute(made)).one()._asdict())
+            request = {"generation": named, "uid": uid, "publish": publish}
+            return await insert_generation_work(connection, (collection_uid, collection_id), request, now)
 
         return await self._database.write(create)
 
@@ -48,7 +52,8 @@ class SqlGenerations(CatalogPart):
         now = self._clock.now()
 
         async def publish(connection: AsyncConnection) -> bool:
-            if await _lock(connection, generation.collection_uid) != at_revision:
+            _, revision = await _lock(connection, generation.collection_uid)
+            if revision != at_revision:
                 return False
             own = generations.c.uid == generation.uid
             state = (await connection.execute(select(generations.c.state).where(own))).scalar_one_or_none()
@@ -129,14 +134,14 @@ async def insert_generation(
     return int(inserted.lastrowid)
 
 
-async def _lock(connection: AsyncConnection, collection_uid: int) -> int:
-    """The collection's revision, its row locked until the transaction ends; COLLECTION_NOT_FOUND."""
+async def _lock(connection: AsyncConnection, collection_uid: int) -> tuple[str, int]:
+    """The collection's id and revision, its row locked until the transaction ends; COLLECTION_NOT_FOUND."""
     own = collections.c.uid == collection_uid, collections.c.id.is_not(None)
-    statement = select(collections.c.revision).where(*own).with_for_update()
-    revision = (await connection.execute(statement)).scalar_one_or_none()
-    if revision is None:
+    statement = select(collections.c.id, collections.c.revision).where(*own).with_for_update()
+    row = (await connection.execute(statement)).first()
+    if row is None:
         raise SoutuError(Reason.COLLECTION_NOT_FOUND)
-    return int(revision)
+    return row.id, row.revision
 
 
 async def _free_id(connection: AsyncConnection, collection_uid: int) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import BigInteger, BindParameter, ScalarSelect, bindparam, select
 
 from soutu.adapters.catalog.part import CatalogPart
-from soutu.adapters.catalog.rows import chunks, image_of, origin_key, select_images
-from soutu.adapters.catalog.tables import collections, images
+from soutu.adapters.catalog.rows import KEEPINGS, chunks, image_of, origin_key, select_images
+from soutu.adapters.catalog.tables import collections, contents, images
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.image import Image, Origin
+from soutu.domain.image import Image, KnownFile, Origin
 
 _CHUNK = 1000
 
@@ -36,6 +36,22 @@ _AFTER_ID = (
 )
 _UIDS_BY_ID = select(images.c.id, images.c.uid).where(images.c.id.in_(bindparam("ids", expanding=True)), _OWN)
 _BY_ORIGIN = select_images().where(images.c.origin_key.in_(bindparam("keys", expanding=True)), _OWN)
+_FILES = (
+    select(
+        images.c.uid,
+        images.c.id,
+        images.c.revision,
+        images.c.origin_path,
+        contents.c.size_bytes,
+        images.c.original_mtime_ns,
+        images.c.sha256,
+        images.c.keeping,
+    )
+    .join(contents, contents.c.sha256 == images.c.sha256)
+    .where(images.c.uid > bindparam("after"), images.c.origin_source == bindparam("source"), _OWN)
+    .order_by(images.c.uid)
+    .limit(bindparam("at_most"))
+)
 _REVISIONS = (
     select(images.c.uid, images.c.revision)
     .where(images.c.uid > bindparam("after"), _OWN)
@@ -58,6 +74,18 @@ class SqlImages(CatalogPart):
 
     async def images(self, collection_uid: int, uids: Sequence[int]) -> Mapping[int, Image]:
         """The images among `uids` that exist now, in one read (of up to 1,000): the join of a search."""
+        memory = self._database.memory
+        found = memory.known(collection_uid, uids) if memory else {}
+        missing = [uid for uid in uids if uid not in found]
+        if not missing:
+            return found
+        if not memory:
+            return found | await self._read_images(collection_uid, missing)
+        with memory.reading() as reading:
+            reading.rows = await self._read_images(collection_uid, missing)
+        return found | dict(reading.rows)
+
+    async def _read_images(self, collection_uid: int, uids: Sequence[int]) -> dict[int, Image]:
         found: dict[int, Image] = {}
         for some in chunks(uids, _CHUNK):
             rows = await self._database.rows(_BY_UID, {"collection": collection_uid, "uids": some})
@@ -87,6 +115,14 @@ class SqlImages(CatalogPart):
             rows = await self._database.rows(_BY_ORIGIN, {"collection": collection_uid, "keys": keys})
             found |= {image.origin.path: image for image in map(image_of, rows) if image.origin}
         return found
+
+    async def known_files(
+        self, collection_uid: int, source: str, after_uid: int, limit: int
+    ) -> Sequence[KnownFile]:
+        """Up to `limit` files of a source behind images with uid > `after_uid`, by uid."""
+        bound = {"collection": collection_uid, "source": source, "after": after_uid, "at_most": limit}
+        rows = await self._database.rows(_FILES, bound)
+        return [KnownFile._make((*row[:-1], KEEPINGS[row[-1]])) for row in rows]
 
     async def revisions(self, collection_uid: int, after_uid: int, limit: int) -> Sequence[tuple[int, int]]:
         """Up to `limit` (uid, revision) with uid > `after_uid`, by uid."""

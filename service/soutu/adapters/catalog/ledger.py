@@ -7,7 +7,7 @@ from datetime import datetime
 from soutu.adapters.catalog.rows import origin_key
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.image import Image, Origin
-from soutu.domain.writing import OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
+from soutu.domain.writing import Move, OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
 
 DRAFT_UID = 0  # of an image that gets its uid when it is written
 
@@ -65,6 +65,8 @@ class Ledger:
                     return self._revise(write)
                 case Remove():
                     return self._remove(write)
+                case Move():
+                    return self._move(write)
         except SoutuError as error:
             return error
 
@@ -101,6 +103,24 @@ class Ledger:
         self._leave(existing)
         self.removed.append((existing, self._next_revision()))
         return Written(None, self.revision, created=False)
+
+    def _move(self, move: Move) -> Written:
+        _refuse_unwritable(move)
+        existing = self._existing(move.image_id, move.etag)
+        occupant = self._by_origin.get(move.origin)
+        if occupant is not None and occupant is not existing:
+            raise _exists(occupant, "came from this very source and path")
+        image = replace(
+            existing,
+            origin=move.origin,
+            original=move.original,
+            revision=self._next_revision(),
+            update_time=self._now,
+        )
+        self._leave(existing)
+        self._enter(image)
+        self.changed.append(image)
+        return Written(image, image.revision, created=False)
 
     def _refuse_deleted_meanwhile(self, put: Put) -> None:
         """Of this run's own deletions only the origins matter: no id comes twice in a run."""
@@ -186,9 +206,10 @@ def _exists(image: Image, how: str) -> SoutuError:
     return SoutuError(Reason.IMAGE_EXISTS, f"The image {image.id} {how} already.", image=image.id)
 
 
-def _refuse_unwritable(put: Put) -> None:
+def _refuse_unwritable(write: Put | Move) -> None:
     """Paths whose bytes are no Unicode (Python's lone surrogates) fit into no text column."""
-    texts = (put.original.path, *((put.origin.source, put.origin.path) if put.origin else ()))
+    origin = write.origin
+    texts = (write.original.path, *((origin.source, origin.path) if origin else ()))
     if any(not text.isascii() and _has_surrogate(text) for text in texts):
         raise invalid_field("path", "must be Unicode; rename the file")
 

@@ -23,7 +23,8 @@ class SqlOperations(CatalogPart):
     async def create_operation(
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
-        """A PENDING operation with an id of its own."""
+        """A PENDING operation with an id of its own; COLLECTION_BUSY where it would fill a collection that an
+        unfinished operation fills."""
         values = _new(self._clock.now()) | {
             "kind": kind.value,
             "collection_uid": collection_uid,
@@ -32,8 +33,9 @@ class SqlOperations(CatalogPart):
         }
 
         async def create(connection: AsyncConnection) -> Operation:
-            inserted = await connection.execute(insert(operations).values(values))
-            return _operation_of({**values, "uid": inserted.lastrowid})
+            if kind.fills:
+                await _refuse_busy(connection, collection_uid)
+            return await _insert(connection, values)
 
         return await self._database.write(create)
 
@@ -84,18 +86,15 @@ class SqlOperations(CatalogPart):
         return await self._database.write(beat)
 
     async def request_cancel(self, uid: int) -> None:
-        """Ends a PENDING operation as CANCELLED; asks a RUNNING one to stop; leaves a finished one as it is.
-        OPERATION_NOT_FOUND."""
+        """Asks an unfinished operation to stop; leaves a finished one as it is. OPERATION_NOT_FOUND.
+
+        One that is PENDING is ended by who claims it, so that its work can tidy up.
+        """
         now = self._clock.now()
 
         async def cancel(connection: AsyncConnection) -> None:
-            state = OperationState((await _row(connection, uid))["state"])
-            if state.final:
-                return
-            values: dict[str, object] = {"cancel_requested": True, "update_time": now}
-            if state is OperationState.PENDING:
-                values |= _end(OperationState.CANCELLED, now)
-            await _update(connection, uid, values)
+            if not OperationState((await _row(connection, uid))["state"]).final:
+                await _update(connection, uid, {"cancel_requested": True, "update_time": now})
 
         await self._database.write(cancel)
 
@@ -153,11 +152,38 @@ class SqlOperations(CatalogPart):
         return [(number, Failure(subject, reason, message)) for number, subject, reason, message in rows]
 
 
+async def insert_generation_work(
+    connection: AsyncConnection, collection: tuple[int, str], request: Mapping[str, object], now: datetime
+) -> Operation:
+    """The operation that builds a new generation of the collection of this uid and id."""
+    uid, name = collection
+    own = {"collection_uid": uid, "collection_id": name, "request": dict(request)}
+    return await _insert(connection, _new(now) | own | {"kind": OperationKind.GENERATION.value})
+
+
 async def delete_operations(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
     """Forgets operations, in whatever state, and their failures."""
     uids = select(operations.c.uid).where(which)
     await connection.execute(delete(operation_failures).where(operation_failures.c.operation_uid.in_(uids)))
     await connection.execute(delete(operations).where(which))
+
+
+async def _insert(connection: AsyncConnection, values: Mapping[str, object]) -> Operation:
+    inserted = await connection.execute(insert(operations).values(values))
+    return _operation_of({**values, "uid": inserted.lastrowid})
+
+
+async def _refuse_busy(connection: AsyncConnection, collection_uid: int) -> None:
+    busy = (
+        operations.c.collection_uid == collection_uid,
+        operations.c.state.in_((_PENDING, _RUNNING)),
+        operations.c.kind.in_([kind.value for kind in OperationKind if kind.fills]),
+    )
+    statement = select(operations.c.id, operations.c.kind).where(*busy).with_for_update()
+    row = (await connection.execute(statement)).first()
+    if row is not None:
+        message = f"The {row.kind} operations/{row.id} is filling the collection; wait for it or cancel it."
+        raise SoutuError(Reason.COLLECTION_BUSY, message, operation=f"operations/{row.id}")
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:

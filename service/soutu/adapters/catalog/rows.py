@@ -34,7 +34,7 @@ IMAGE_COLUMNS: tuple[Column[Any], ...] = (
     *(column for column in images.c if column.name != "origin_key"),
     *_CONTENT_COLUMNS,
 )
-_KEEPINGS = {keeping.value: keeping for keeping in Keeping}
+KEEPINGS = {keeping.value: keeping for keeping in Keeping}
 
 
 def select_images() -> Select[Any]:
@@ -55,7 +55,7 @@ def image_of(row: Iterable[Any]) -> Image:
         id=image_id,
         revision=revision,
         content=Content(sha256, size_bytes, width, height, media_type, Exif(camera, lens, captured_at)),
-        original=Original(_KEEPINGS[keeping], path, mtime_ns),
+        original=Original(KEEPINGS[keeping], path, mtime_ns),
         metadata=Metadata(title, tuple(tags), source_uri, category, rating, _frozen(attributes)),
         create_time=created,
         update_time=updated,
@@ -114,6 +114,11 @@ def origin_key(origin: Origin | None) -> str | None:
     if origin is None:
         return None
     return hashlib.sha256(f"{origin.source}\0{origin.path}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hashed_id(image_id: str) -> str:
+    """What a purged image's tombstone has in place of its id; no id looks like it."""
+    return f"#{hashlib.sha256(image_id.encode()).hexdigest()}"
 
 
 def collection_of(row: Mapping[str, Any]) -> Collection:

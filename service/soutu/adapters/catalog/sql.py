@@ -4,6 +4,7 @@ from typing import Self
 
 from sqlalchemy import make_url, text
 
+from soutu.adapters.catalog.altering import SqlAltering
 from soutu.adapters.catalog.changes import SqlChanges
 from soutu.adapters.catalog.clearing import SqlClearing
 from soutu.adapters.catalog.collections import SqlCollections
@@ -13,7 +14,9 @@ from soutu.adapters.catalog.embeddings import SqlEmbeddings
 from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
 from soutu.adapters.catalog.operations import SqlOperations
+from soutu.adapters.catalog.purging import SqlPurging
 from soutu.adapters.catalog.schema import bring_up_to_date
+from soutu.adapters.catalog.snapshots import SqliteSnapshots
 from soutu.adapters.catalog.sqlite import sqlite_database
 from soutu.ports import Clock
 
@@ -28,6 +31,9 @@ class SqlCatalog(
     SqlEmbeddings,
     SqlContents,
     SqlOperations,
+    SqlAltering,
+    SqlPurging,
+    SqliteSnapshots,
 ):
     """The Catalog port on one database. Open it with `open`, under the data directory's lock."""
 

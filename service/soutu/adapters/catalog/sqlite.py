@@ -1,13 +1,16 @@
 """Everything that is SQLite's own: opening, pragmas, and what its errors mean."""
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from soutu.adapters.catalog.engine import Database
+from soutu.adapters.catalog.memory import RowMemory
+from soutu.adapters.catalog.reading import ThreadReads
 
 _READERS = 4
 _BUSY_TIMEOUT_S = 5.0
+_REMEMBERED = 20_000  # rows, of about a kilobyte each
 
 # One writer and many readers see no locks of each other in WAL; FULL makes a commit durable when it returns.
 _PRAGMAS = (
@@ -16,6 +19,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -8000",  # kibibytes, for each of the five connections
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = ON",  # what is deleted leaves no bytes in the file: a purge relies on it
 )
 
 _SENTENCES = {
@@ -32,7 +36,8 @@ _SENTENCES = {
 
 def sqlite_database(url: URL) -> Database:
     """A database on the file that `url` names; connections are opened when first used."""
-    return Database(_readers(url), _writer(url), explain, alone=True)
+    reads = ThreadReads(_readers(url), _READERS)
+    return Database(reads, _writer(url), explain, RowMemory(_REMEMBERED))
 
 
 def explain(error: BaseException | None) -> str:
@@ -42,19 +47,18 @@ def explain(error: BaseException | None) -> str:
     return _SENTENCES.get(primary, "The catalogue refused the statement; the server's log has the details.")
 
 
-def _readers(url: URL) -> AsyncEngine:
+def _readers(url: URL) -> Engine:
     """Each SELECT stands alone, so no BEGIN and no ROLLBACK is sent around it."""
-    engine = create_async_engine(
-        url,
+    engine = create_engine(
+        url.set(drivername="sqlite"),
         pool_size=_READERS,
         max_overflow=0,
-        pool_timeout=_BUSY_TIMEOUT_S,
         pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         connect_args={"timeout": _BUSY_TIMEOUT_S},
     )
-    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine, "connect", _prepare)
     return engine
 
 

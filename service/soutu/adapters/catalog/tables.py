@@ -124,6 +124,7 @@ tombstones = Table(
     Column("origin_key", SHA256),
     Column("revision", BigInteger, nullable=False),
     Column("create_time", UtcTime, nullable=False),
+    Column("sha256", SHA256),  # the content that the image had; null once purged
     Index("tombstones_by_revision", "collection_uid", "revision"),
     Index("tombstones_by_id", "collection_uid", "id"),
     Index("tombstones_by_origin", "collection_uid", "origin_key"),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from soutu.domain.collection import (
     AttributeType,
     Collection,
+    CollectionChanges,
     CollectionDraft,
+    CollectionStatistics,
     Generation,
     GenerationState,
     Head,
@@ -24,6 +26,7 @@ from soutu.v1 import attribute_pb2, collection_pb2, collection_service_pb2
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ATTRIBUTE_LIMIT = 64
 _PARAMETER_LIMIT = 100_000
+_CHANGEABLE = frozenset(["display_name", "description", "attributes"])
 _ATTRIBUTE_TYPES = {
     AttributeType.STRING: attribute_pb2.ATTRIBUTE_TYPE_STRING,
     AttributeType.INTEGER: attribute_pb2.ATTRIBUTE_TYPE_INTEGER,
@@ -75,6 +78,35 @@ def _schema(messages: Mapping[str, attribute_pb2.Attribute]) -> Mapping[str, Att
             raise invalid_field(f"{field}.type", "must be one of the attribute types")
         schema[name] = kinds[message.type]
     return schema
+
+
+def changes_of(request: collection_service_pb2.UpdateCollectionRequest) -> CollectionChanges:
+    """The changes that a request asks for: the fields in its mask, or without one those that are filled in."""
+    message = request.collection
+    paths = list(request.update_mask.paths)
+    if not paths:
+        paths = [field.name for field, _ in message.ListFields() if field.name not in ("name", "etag")]
+    for path in paths:
+        if path not in _CHANGEABLE:
+            raise invalid_field("update_mask", f"{path!r} is not a field that can be changed")
+    named, described = "display_name" in paths, "description" in paths
+    return CollectionChanges(
+        display_name=checked_text(message.display_name, "collection.display_name", 128) if named else None,
+        description=checked_text(message.description, "collection.description", 1_024) if described else None,
+        attributes=_schema(message.attributes) if "attributes" in paths else {},
+    )
+
+
+def statistics_message(statistics: CollectionStatistics) -> collection_service_pb2.CollectionStatistics:
+    """The message for a collection's numbers."""
+    return collection_service_pb2.CollectionStatistics(
+        image_count=statistics.image_count,
+        content_count=statistics.content_count,
+        content_bytes=statistics.content_bytes,
+        media_types=statistics.media_types,
+        earliest_capture_time=timestamp(statistics.earliest_capture_time),
+        latest_capture_time=timestamp(statistics.latest_capture_time),
+    )
 
 
 def index_spec(message: collection_pb2.Index, field: str) -> IndexSpec:

@@ -1,21 +1,15 @@
-"""Operations, builds and what came of them."""
-
-from pathlib import Path
+"""Operations and what came of them."""
 
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from soutu.domain.errors import Reason, SoutuError, invalid_field
-from soutu.domain.image import Keeping
+from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import Operation, OperationKind, OperationState
-from soutu.ingest.site import BuildRequest
-from soutu.ingest.sources import DirectorySource
-from soutu.rpc.convert.basics import duration, one_of, timestamp
+from soutu.rpc.convert.basics import duration, timestamp
 from soutu.rpc.errors import status_of
-from soutu.v1 import collection_service_pb2, image_pb2
+from soutu.v1 import admin_service_pb2, collection_pb2, collection_service_pb2
 
-_PATTERN_LIMIT = 100
 _STATES = {
     OperationState.PENDING: collection_service_pb2.OperationMetadata.STATE_PENDING,
     OperationState.RUNNING: collection_service_pb2.OperationMetadata.STATE_RUNNING,
@@ -25,21 +19,15 @@ _STATES = {
 }
 _RESPONSES: dict[OperationKind, type[Message]] = {
     OperationKind.BUILD: collection_service_pb2.BuildCollectionResponse,
+    OperationKind.SYNC: collection_service_pb2.SyncCollectionResponse,
+    OperationKind.GENERATION: collection_pb2.Generation,
+    OperationKind.BACKUP: admin_service_pb2.BackupResponse,
+    OperationKind.EXPORT: admin_service_pb2.ExportCollectionResponse,
+    OperationKind.IMPORT: admin_service_pb2.ImportCollectionResponse,
+    OperationKind.PURGE: admin_service_pb2.PurgeImagesResponse,
+    OperationKind.REBUILD: admin_service_pb2.RebuildIndexResponse,
+    OperationKind.TUNE: admin_service_pb2.TuneIndexResponse,
 }
-
-
-def build_request_of(request: collection_service_pb2.BuildCollectionRequest) -> BuildRequest:
-    """What a build was asked for; whether the directory may be read is the build's own question."""
-    if not request.HasField("source") or request.source.WhichOneof("kind") is None:
-        raise one_of(Reason.FIELD_INVALID, "source", "directory, tar and manifest")
-    directory = request.source.directory
-    if len(directory.include) + len(directory.exclude) > _PATTERN_LIMIT:
-        raise invalid_field("source.directory", f"include and exclude must be at most {_PATTERN_LIMIT}")
-    keeping = Keeping.STORED if request.keeping == image_pb2.KEEPING_STORED else Keeping.REFERENCED
-    source = DirectorySource(
-        Path(directory.path), directory.flat, tuple(directory.include), tuple(directory.exclude)
-    )
-    return BuildRequest(source, keeping, started_at=0)
 
 
 def operation_message(operation: Operation) -> operations_pb2.Operation:

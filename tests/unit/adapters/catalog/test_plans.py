@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from soutu.adapters.catalog import SqlCatalog
-from soutu.domain.image import Origin
-from soutu.domain.writing import OnDuplicate, Remove
+from soutu.domain.image import Keeping, Origin, Original
+from soutu.domain.writing import Move, OnDuplicate, Remove
 from tests.contract.catalog_fixtures import DRAFT, MODEL, opened, put
 
 
@@ -19,10 +19,12 @@ async def _use_all(catalog: SqlCatalog) -> None:
     origin = Origin("s", "p")
     await catalog.commit(uid, [put("a", origin=origin), put("b", on_duplicate=OnDuplicate.REJECT)])
     await catalog.commit(uid, [Remove("a"), put("c", started_at=9, origin=origin)])
+    await catalog.commit(uid, [Move("c", Origin("s", "q"), Original(Keeping.REFERENCED))])
     await catalog.head("pictures")
     await catalog.images(uid, [1, 2, 3])
     await catalog.image(uid, "b")
     await catalog.images_by_path(uid, "s", ["p"])
+    await catalog.known_files(uid, "s", 0, 10)
     await catalog.list_images(uid, "", 10)
     await catalog.image_ids(uid, ["a"])
     await catalog.revisions(uid, 0, 10)
@@ -40,9 +42,11 @@ async def test_no_statement_walks_a_collection(tmp_path: Path) -> None:
         if sql.startswith(("SELECT", "UPDATE", "DELETE")):
             statements.setdefault(sql, bound[0] if many else bound)
 
-    for engine in (catalog._database._readers, catalog._database._writer):
-        event.listen(engine.sync_engine, "before_cursor_execute", note)
-    await _use_all(catalog)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await _use_all(catalog)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
     await catalog.close()
     assert len(statements) > 15
     database = sqlite3.connect(tmp_path / "catalog.db")

@@ -1,0 +1,75 @@
+"""Directories as sources."""
+
+import os
+from collections.abc import Iterator
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.ingest.sources import Item, Listing, Picture, is_text, not_unicode, refused
+from soutu.ingest.specs import DirectorySpec
+from soutu.ingest.steady import read_steady
+
+
+class DirectorySource:
+    """The files below a directory, by path. Hidden files and links are left out, also links to files."""
+
+    def __init__(self, spec: DirectorySpec) -> None:
+        self._spec = spec
+        self.name = str(spec.path)
+        self.stamp = ""  # places are paths: they outlive every change
+
+    def listing(self) -> Listing:
+        """Names, sizes and times; no file is opened. A part that cannot be looked at is an item with a
+        failure. SOURCE_NOT_FOUND where the directory itself is not there."""
+        unread: list[str] = []
+        items = sorted(self._walk(self.name, "", unread), key=lambda item: item.place)
+        return Listing(items, tuple(unread))
+
+    def read(self, item: Item, limit_bytes: int) -> Picture:
+        """All of one state of the file."""
+        return read_steady(f"{self.name}/{item.path}", limit_bytes)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _walk(self, directory: str, prefix: str, unread: list[str]) -> Iterator[Item]:
+        try:
+            with os.scandir(directory) as entries:
+                found = list(entries)
+        except OSError as error:
+            yield from self._unlisted(prefix, unread, error)
+            return
+        for entry in found:
+            if not entry.name.startswith("."):
+                yield from self._entry(entry, f"{prefix}{entry.name}", unread)
+
+    def _entry(self, entry: os.DirEntry[str], path: str, unread: list[str]) -> Iterator[Item]:
+        if entry.is_dir(follow_symlinks=False):
+            if not self._spec.flat and is_text(path):
+                yield from self._walk(entry.path, f"{path}/", unread)
+            elif not self._spec.flat:
+                yield not_unicode(0, f"{path}/")
+        elif self._spec.offers(path) and entry.is_file(follow_symlinks=False):
+            yield from _file(entry, path, unread)
+
+    def _unlisted(self, prefix: str, unread: list[str], error: OSError) -> Iterator[Item]:
+        if not prefix:
+            raise SoutuError(Reason.SOURCE_NOT_FOUND, "The directory cannot be read.") from error
+        if not isinstance(error, FileNotFoundError):
+            unread.append(prefix)
+            message = "The directory cannot be read; what lies there is left as it is."
+            yield refused((0, prefix), SoutuError(Reason.SOURCE_NOT_FOUND, message))
+
+
+def _file(entry: os.DirEntry[str], path: str, unread: list[str]) -> Iterator[Item]:
+    if not is_text(path):
+        yield not_unicode(0, path)
+        return
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except OSError:
+        unread.append(path)
+        yield refused((0, path), SoutuError(Reason.ORIGINAL_GONE, "The file cannot be looked at."))
+        return
+    yield Item((0, path), status.st_size, status.st_mtime_ns)

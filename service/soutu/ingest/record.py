@@ -1,0 +1,95 @@
+"""Shards: what was worked out is written in one commit together with how far the operation has come."""
+
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from soutu.domain.collection import Head
+from soutu.domain.errors import SoutuError
+from soutu.domain.writing import Checkpoint, Failure, Put, Write
+from soutu.ingest.commits import Commits
+from soutu.ingest.files import Handled
+from soutu.ingest.tally import ADDED, CHANGED, FAILED, UNCHANGED, Tally
+from soutu.operations.job import Job
+
+_SHARD_WRITES = 64
+_SHARD_ITEMS = 4_096
+_SHARD_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A write, the path that it is about, and what it counts as."""
+
+    counts_as: str
+    path: str
+    write: Write
+
+
+class Recorder:
+    """Commits the work of one operation, shard by shard."""
+
+    def __init__(self, job: Job, head: Head, commits: Commits, tally: Tally) -> None:
+        self.tally = tally
+        self._job = job
+        self._head = head
+        self._commits = commits
+
+    async def take(self, shard: Sequence[Handled]) -> None:
+        """Commits what came of a stretch of the source."""
+        deeds = [
+            Deed(CHANGED if each.known else ADDED, each.item.path, each.outcome)
+            for each in shard
+            if isinstance(each.outcome, Put)
+        ]
+        failures = tuple(each.outcome for each in shard if isinstance(each.outcome, Failure))
+        unchanged = sum(each.outcome is None for each in shard)
+        self.tally = replace(self.tally, place=shard[-1].item.place)
+        await self.write(deeds, failures, unchanged)
+
+    async def write(
+        self, deeds: Sequence[Deed], failures: tuple[Failure, ...] = (), unchanged: int = 0
+    ) -> None:
+        """Commits the deeds; those that the catalogue refuses are failures, too. IMAGE_CHANGED_MEANWHILE once
+        the operation is no longer ours."""
+        counted = Counter(deed.counts_as for deed in deeds)
+        counted += Counter({UNCHANGED: unchanged, FAILED: len(failures)})
+        outcomes = await self._commit(self.tally.plus(counted), [deed.write for deed in deeds], failures)
+        refused = [
+            (deed, Failure(deed.path, outcome.reason.name, outcome.message))
+            for deed, outcome in zip(deeds, outcomes, strict=True)
+            if isinstance(outcome, SoutuError)
+        ]
+        if refused:
+            less = Counter(deed.counts_as for deed, _ in refused)
+            corrected = {FAILED: len(refused)} | {what: -count for what, count in less.items()}
+            await self._commit(self.tally.plus(corrected), (), tuple(failure for _, failure in refused))
+        await self._commits.waited(self._head, self.tally.revision)
+
+    async def _commit(
+        self, tally: Tally, writes: Sequence[Write], failures: tuple[Failure, ...]
+    ) -> Sequence[object]:
+        job = self._job
+        checkpoint = Checkpoint(
+            job.operation.uid, tally.text(), tally.done, tally.failed, failures, owner=job.owner
+        )
+        commit = await self._commits.commit(self._head, writes, checkpoint=checkpoint)
+        job.progress = replace(job.progress, done=tally.done, failed=tally.failed)
+        self.tally = replace(tally, revision=commit.revision)
+        return commit.outcomes
+
+
+async def shards(handled: AsyncIterator[Handled]) -> AsyncGenerator[Sequence[Handled], None]:
+    """The results in stretches that are worth a commit: by writes, by items, and at last by time."""
+    shard: list[Handled] = []
+    writes, begun_s = 0, time.monotonic()
+    async for each in handled:
+        shard.append(each)
+        writes += isinstance(each.outcome, Put)
+        late = time.monotonic() - begun_s > _SHARD_S
+        if writes >= _SHARD_WRITES or len(shard) >= _SHARD_ITEMS or late:
+            yield shard
+            shard, writes, begun_s = [], 0, time.monotonic()
+    if shard:
+        yield shard

@@ -1,0 +1,54 @@
+"""The rows remembered in this process are never older than the catalogue."""
+
+from datetime import UTC, datetime
+
+from soutu.adapters.catalog.memory import RowMemory
+from soutu.domain.image import Image, Keeping, Metadata, Original
+from tests.contract.catalog_fixtures import content
+
+COLLECTION = 1
+NOW = datetime(2024, 5, 6, tzinfo=UTC)
+
+
+def remembered(*uids: int, limit: int = 10) -> RowMemory:
+    memory = RowMemory(limit)
+    with memory.reading() as reading:
+        reading.rows = {uid: row(uid) for uid in uids}
+    return memory
+
+
+def row(uid: int) -> Image:
+    return Image(uid, COLLECTION, f"i{uid}", uid, content("x"), Original(Keeping.STORED), Metadata(), NOW, NOW)
+
+
+def test_what_was_read_is_known_in_its_collection_only() -> None:
+    memory = remembered(1, 2)
+    assert memory.known(COLLECTION, [1, 2, 3]) == {1: row(1), 2: row(2)}
+    assert memory.known(COLLECTION + 1, [1, 2]) == {}
+
+
+def test_what_has_changed_is_forgotten() -> None:
+    memory = remembered(1, 2)
+    memory.forget([1])
+    assert set(memory.known(COLLECTION, [1, 2])) == {2}
+
+
+def test_what_changed_while_it_was_read_is_not_kept() -> None:
+    memory = remembered()
+    with memory.reading() as reading:
+        reading.rows = {1: row(1), 2: row(2)}
+        memory.forget([2])
+    assert set(memory.known(COLLECTION, [1, 2])) == {1}
+
+
+def test_nothing_read_across_a_clearing_is_kept() -> None:
+    memory = remembered(1)
+    with memory.reading() as reading:
+        reading.rows = {2: row(2)}
+        memory.clear()
+    assert memory.known(COLLECTION, [1, 2]) == {}
+
+
+def test_the_rows_used_last_stay() -> None:
+    memory = remembered(1, 2, 3, limit=2)
+    assert set(memory.known(COLLECTION, [1, 2, 3])) == {2, 3}
