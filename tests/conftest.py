@@ -9,6 +9,11 @@ import pytest
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=25, help="How often test_kills.py kills the server.")
+    parser.addoption("--seed", type=int, default=0, help="The seed of test_model_based.py; 0 draws one.")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

@@ -151,6 +151,10 @@ class VectorIndex(Protocol):
 
     async def drop(self, generation: int) -> None: ...
 
+    async def kept(self) -> Sequence[int]:
+        """The uids of all generations that something is kept of, open or not, by uid."""
+        ...
+
     async def close(self) -> None: ...
 
 

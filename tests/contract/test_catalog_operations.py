@@ -158,7 +158,8 @@ async def test_only_finished_operations_are_deleted(catalog: Catalog, pictures: 
     with pytest.raises(SoutuError) as failure:
         await catalog.delete_operation(operation.uid)
     assert failure.value.reason is Reason.OPERATION_UNFINISHED
-    await catalog.request_cancel(operation.uid)
+    await catalog.claim_operation("me", LEASE_S)
+    await catalog.finish_operation(operation.uid, "me", OperationState.CANCELLED, Progress())
     await catalog.delete_operation(operation.uid)
     with pytest.raises(SoutuError):
         await catalog.operation(operation.id)

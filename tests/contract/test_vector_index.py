@@ -191,6 +191,14 @@ async def test_a_generation_that_is_not_open_is_unready(index: VectorIndex, call
     assert raised.value.reason is Reason.INDEX_UNREADY
 
 
+async def test_what_is_kept_is_told_by_generation(index: VectorIndex) -> None:
+    await index.open(30, DIMENSION, IndexSpec())
+    await index.open(4, DIMENSION, IndexSpec())
+    assert await index.kept() == [4, GENERATION, 30]
+    await index.drop(4)
+    assert await index.kept() == [GENERATION, 30]
+
+
 async def test_a_dropped_generation_opens_empty(index: VectorIndex) -> None:
     await index.write(GENERATION, points(VECTORS), [])
     await index.persist(GENERATION)

@@ -1,7 +1,9 @@
 """Generations: another index beside the one that serves, made, searched, published, rolled back, deleted."""
 
+import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from soutu.v1.collection_service_pb2 import OperationMetadata
 from tests.flows import pictures
 from tests.flows.models import SECOND, add_second_model
 from tests.flows.refusals import refused
-from tests.flows.served import Served, until
+from tests.flows.served import SOURCE_ROOT, Served, until
 
 BUILD_S = 60.0
 SIZE = (96, 72)
@@ -26,11 +28,11 @@ def second_model(server: Served) -> str:
 
 
 @pytest.fixture
-def filled(client: Client, collection: str) -> Iterator[str]:
+def filled(client: Client, collection: str) -> str:
     """A collection of 12 pictures, p0 to p11."""
     for number in range(12):
         upload(client, collection, number)
-    yield collection
+    return collection
 
 
 def upload(client: Client, collection: str, number: int) -> str:
@@ -237,6 +239,27 @@ def test_a_generation_deleted_while_it_is_built_ends_its_operation(
     assert _ended(operation) in ("GENERATION_NOT_FOUND", "")  # "": it was built before it was deleted
     until(lambda: not list((server.data_dir / "index").glob(f"*{uid}")))
     assert states(client, filled) == {"g1": Generation.STATE_READY}
+
+
+def test_the_command_line_builds_publishes_and_rolls_back(server: Served, filled: str) -> None:
+    def soutu(*arguments: str, answer: str = "") -> str:
+        command = [sys.executable, "-m", "soutu.cli", "--address", server.address, "generations", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}
+        return subprocess.run(
+            command, input=answer, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    named = ("create", filled, "second", "--model", SECOND)
+    asked = soutu(*named, "--publish", answer="y\n")
+    assert "12 images to embed · about" in asked
+    assert f"collections/{filled}/generations/second is built and published" in asked
+    assert "active" in soutu("list", filled)
+    assert "nothing to embed" in soutu("estimate", filled, "--index", "hnsw", "--set", "m=32")
+    assert soutu("rollback", filled).strip().endswith("/g1")
+    assert soutu("publish", filled, "second").strip().endswith("/second")
+    soutu("create", filled, "third", "--set", "m=8", "--yes")
+    soutu("delete", filled, "g1")
+    assert set(states(server.client, filled)) == {"second", "third"}
 
 
 def _ended(operation: "OperationHandle[Generation]") -> str:

@@ -9,7 +9,12 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from soutu.client import Client
-from soutu.v1.attribute_pb2 import Attribute, AttributeValue
+from soutu.v1.attribute_pb2 import (
+    ATTRIBUTE_TYPE_INTEGER,
+    ATTRIBUTE_TYPE_TIMESTAMP,
+    Attribute,
+    AttributeValue,
+)
 from soutu.v1.collection_service_pb2 import (
     BuildCollectionRequest,
     BuildCollectionResponse,
@@ -82,8 +87,8 @@ def typed_collection(client: Client, name: str) -> None:
     client.collections.create(
         name,
         attributes={
-            "stars": Attribute(type=Attribute.TYPE_INTEGER),
-            "when": Attribute(type=Attribute.TYPE_TIMESTAMP),
+            "stars": Attribute(type=ATTRIBUTE_TYPE_INTEGER),
+            "when": Attribute(type=ATTRIBUTE_TYPE_TIMESTAMP),
         },
     )
 

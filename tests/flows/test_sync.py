@@ -98,7 +98,7 @@ def test_a_sync_does_what_its_dry_run_says(client: Client, collection: str, dire
 def test_a_moved_file_keeps_its_image(client: Client, collection: str, directory: Path) -> None:
     sync(client, collection, directory)
     before = images(client, collection)["below/p0001.jpg"]
-    client.images.update(Image(name=before.name, title="Mine", tags=["kept"]))
+    client.images.update(before.name, title="Mine", tags=["kept"])
     (directory / "below").rename(directory / "elsewhere")
     done = sync(client, collection, directory)
     assert counts(done) == (0, 0, 3, 0, 3, 0)

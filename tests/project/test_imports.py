@@ -56,6 +56,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("observe",),
     "typer": ("cli",),
     "fastapi": ("gateway",),
+    "h5py": ("adapters.exports",),
 }
 
 # What the commands import only when they run, so that `soutu --help` is quick.

@@ -78,6 +78,8 @@ class ImageBrowser:
                 raise
         data = await self._drawn_thumbnail(await self._originals.read(image), side)
         await self._objects.put(key, data)
+        if not await self._catalog.images(image.collection_uid, [image.uid]):
+            await self._objects.delete(key)  # the image may have been purged while this was drawn
         return data
 
     async def _drawn_thumbnail(self, picture: bytes, side: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from soutu.cli import backup, collections, exchange, images, models, operations, upkeep
+from soutu.cli import backup, collections, exchange, generations, images, models, operations, upkeep
 from soutu.cli.build import build
 from soutu.cli.config import config
 from soutu.cli.doctor import doctor
@@ -45,6 +45,7 @@ app.command()(sync)
 app.command()(search)
 app.add_typer(images.app, name="images")
 app.add_typer(collections.app, name="collections")
+app.add_typer(generations.app, name="generations")
 app.add_typer(models.app, name="models")
 app.add_typer(operations.app, name="operations")
 app.command()(backup.backup)

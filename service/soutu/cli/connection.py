@@ -62,7 +62,7 @@ def running_server(data_dir: Path) -> str | None:
 
 
 def _inside(invocation: Invocation, source: Path | None, archive: Path | None = None) -> dict[str, object]:
-    """What is different for a server inside a command: it may use what the command names, and it keeps quiet."""
+    """What is different for a server inside a command: it may use what the command names, and keeps quiet."""
     settings = invocation.settings()
     return {
         "build_roots": [*settings.build_roots, *([source.resolve()] if source else [])],

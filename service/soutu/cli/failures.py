@@ -12,6 +12,7 @@ _log = logging.getLogger(__name__)
 
 _ADVICE = {
     "COLLECTION_NOT_FOUND": "`soutu collections list` shows which there are.",
+    "GENERATION_NOT_FOUND": "`soutu generations list COLLECTION` shows which there are.",
     "MODEL_NOT_FOUND": "`soutu models list` shows which there are.",
     "OPERATION_NOT_FOUND": "`soutu operations list` shows which there are.",
 }

@@ -77,7 +77,7 @@ class Admin:
         return self._operations.handle(operation, RebuildIndexResponse)
 
     def tune_index(self, collection: str, recall: float = 0.0) -> OperationHandle[TuneIndexResponse]:
-        """Finds the smallest candidate list that reaches the recall (0: the server's default) and keeps it."""
+        """Finds the smallest candidate list that reaches the recall (0: the default) and keeps it."""
         request = TuneIndexRequest(name=collection_name(collection), recall=recall)
         operation = self._calls.unary(self._stub.TuneIndex, request)
         return self._operations.handle(operation, TuneIndexResponse)

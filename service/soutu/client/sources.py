@@ -1,6 +1,5 @@
 """Sources by their paths."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
@@ -35,8 +34,15 @@ def source_of(path: Path, kind: SourceKind | None = None, **fields: Unpack[Direc
 def kind_of(path: Path) -> SourceKind:
     """What kind of source a path is by its name; what is a directory here is one, whatever its name."""
     name = path.name.lower()
-    if os.path.isdir(path):  # false, too, for a name that this machine cannot have
+    if _is_directory(path):
         return "directory"
     if name.endswith(_ARCHIVES):
         return "tar"
     return "manifest" if name.endswith(_MANIFESTS) else "directory"
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long for this machine
+        return False

@@ -31,9 +31,13 @@ class BackupFolder(Protocol):
     """A directory that becomes a backup. All but `objects` block."""
 
     @property
-    def objects(self) -> ObjectStore: ...
+    def objects(self) -> ObjectStore:
+        """Where contents go, under their keys."""
+        ...
 
-    def catalog(self, moment: datetime) -> Path: ...
+    def catalog(self, moment: datetime) -> Path:
+        """Where a snapshot taken at that moment goes; there is no such file."""
+        ...
 
     def keep_private(self) -> int:
         """Copies what a deployment keeps for itself; how many bytes."""
@@ -43,9 +47,13 @@ class BackupFolder(Protocol):
         """Makes the directory the backup that the manifest describes, at one stroke."""
         ...
 
-    def tidy(self, manifest: Manifest) -> None: ...
+    def tidy(self, manifest: Manifest) -> None:
+        """Removes snapshots that no manifest names."""
+        ...
 
-    def tidy_contents(self, prefix: str, wanted: Collection[str]) -> None: ...
+    def tidy_contents(self, prefix: str, wanted: Collection[str]) -> None:
+        """Removes contents with this prefix that are not wanted any more."""
+        ...
 
 
 class BackupFolders(Protocol):
@@ -82,7 +90,7 @@ class Backups:
         return await self._catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": str(place)})
 
     async def run(self, job: Job) -> Mapping[str, object]:
-        """The work of a backup operation; one that is interrupted is begun again, and copies nothing twice."""
+        """The work of a backup operation; one that was interrupted begins again, and copies nothing twice."""
         path = await asyncio.to_thread(allowed_place, str(job.operation.request["path"]), self._roots)
         folder = await self._folders.open(path)
         job.progress = replace(job.progress, total=len(_PREFIXES), done=0, failed=0)

@@ -25,21 +25,29 @@ _FAILURES = 10_000
 class WrittenExport(Protocol):
     """An export under way. Everything blocks."""
 
-    def write(self, rows: Sequence[Exported]) -> None: ...
+    def write(self, rows: Sequence[Exported]) -> None:
+        """Adds these images."""
+        ...
 
-    def keep(self, sha256: str, data: bytes) -> None: ...
+    def keep(self, sha256: str, data: bytes) -> None:
+        """Adds an original."""
+        ...
 
     def finish(self) -> int:
         """Gives it its name, whole and durable; how many bytes it has."""
         ...
 
-    def discard(self) -> None: ...
+    def discard(self) -> None:
+        """Removes it, unless it is finished."""
+        ...
 
 
 class WritesExports(Protocol):
     """Makes exports. Everything blocks."""
 
-    def check_free(self, path: Path) -> None: ...
+    def check_free(self, path: Path) -> None:
+        """FIELD_INVALID unless an export can be made there."""
+        ...
 
     def write(self, path: Path, header: ExportHeader) -> WrittenExport:
         """FIELD_INVALID where something is there; FEATURE_UNIMPLEMENTED where the format's library is not."""
@@ -70,7 +78,7 @@ class Exports:
         path: str,
         format: ExportFormat,  # noqa: A002
         *,
-        originals: bool,  # noqa: A002
+        originals: bool,
     ) -> Operation:
         """Begins to export a collection with the embeddings of its active or the named generation:
         SOURCE_NOT_ALLOWED, FIELD_INVALID where the directory holds anything."""

@@ -1,7 +1,8 @@
 """Imports: an export becomes images of a collection, with their ids, metadata and embeddings.
 
-Each shard is one commit that moves the cursor, too, so an import that is cut off goes on where it was. An image
-whose id is taken is replaced: the same import twice is the same as once. A bad one never stops the others.
+Each shard is one commit that moves the cursor, too, so an import that is cut off goes on where it was. An
+image whose id is taken is replaced: the same import twice is the same as once. A bad one never stops the
+others.
 """
 
 import asyncio
@@ -35,9 +36,13 @@ class ReadExport(Protocol):
         """Up to `limit` images from row `start` on; none at the end."""
         ...
 
-    def original(self, sha256: str) -> bytes | None: ...
+    def original(self, sha256: str) -> bytes | None:
+        """The bytes that are kept under this hash, unproven."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Closes its files."""
+        ...
 
 
 class ReadsExports(Protocol):

@@ -38,7 +38,9 @@ class OpenExport(Protocol):
 
     header: ExportHeader
 
-    def original(self, sha256: str) -> bytes | None: ...
+    def original(self, sha256: str) -> bytes | None:
+        """The bytes that are kept under this hash, unproven."""
+        ...
 
 
 class Intake:
@@ -86,6 +88,7 @@ class Intake:
             origin=image.origin,
             on_conflict=OnConflict.REPLACE,
             started_at=started_at,
+            held=original.keeping is Keeping.STORED,
         )
 
     async def _embeddings(

@@ -24,8 +24,8 @@ from soutu.ports import Cache, Catalog, ObjectStore, VectorIndex
 @dataclass(frozen=True, slots=True)
 class _Done:
     """What a purge has done so far; as text it is the operation's cursor. `paths` are those that the images'
-    files had, known only until they are forgotten, too; `indexes` are the generations (uids) whose index is from
-    before that."""
+    files had, known only until they are forgotten, too; `indexes` are the generations (uids) whose index is
+    from before that."""
 
     images: int = 0
     contents: int = 0

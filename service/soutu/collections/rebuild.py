@@ -1,8 +1,8 @@
 """Rebuilding: a generation's index is made again beside the old one, which serves until both are the same.
 
-The new index belongs to a generation of its own, which takes the old one's place in one transaction once it has
-caught up. So no search fails meanwhile, an interruption loses nothing but time, and nothing of the old index's
-files is left afterwards.
+The new index belongs to a generation of its own, which takes the old one's place in one transaction once it
+has caught up. So no search fails meanwhile, an interruption loses nothing but time, and nothing of the old
+index's files is left afterwards.
 """
 
 import asyncio
@@ -22,9 +22,7 @@ _LOOK_S = 0.25
 _TRIES = 20
 _COMMITS = 4
 _LINGER_S = 2.0  # for searches that began in the old index
-_MARK = (
-    "~rebuilt"  # at the end of a new generation's id, until it takes the old one's place
-)
+_MARK = "~rebuilt"  # at the end of a new generation's id, until it takes the old one's place
 
 
 class Rebuilds:

@@ -39,7 +39,7 @@ class Tuning:
         )
 
     async def run(self, job: Job) -> Mapping[str, object]:
-        """The work of a tuning operation. Where no size reaches the recall, the one that found most counts."""
+        """The work of a tuning operation. Where no size reaches the recall, the best one counts."""
         request = job.operation.request
         head = await self._catalog.head(job.operation.collection_id, str(request["generation"]))
         if head.collection.uid != job.operation.collection_uid:

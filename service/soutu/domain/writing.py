@@ -30,7 +30,8 @@ class Put:
     """An image to write, with its embedding under each model that a generation of the collection uses.
 
     With `started_at`, an image of this id or origin that was deleted after that revision of the collection
-    stays deleted: the put fails with IMAGE_CHANGED_MEANWHILE.
+    stays deleted: the put fails with IMAGE_CHANGED_MEANWHILE. So does one with `held`, which says that the
+    content was recorded and stored before, if it has been purged since.
     """
 
     image_id: str
@@ -42,6 +43,7 @@ class Put:
     on_conflict: OnConflict = OnConflict.FAIL
     on_duplicate: OnDuplicate = OnDuplicate.CREATE
     started_at: int | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

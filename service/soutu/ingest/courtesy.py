@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from soutu.ports import Clock
 
 _LINGER_S = 0.1
+_LONGEST_REST_S = 0.5
 
 
 class Courtesy:
     """Counts the queries being answered; long work asks for a turn before each image.
 
-    While there are queries, and for a moment after the last one, a single image is in work at a time: the
-    work goes on however many queries come, and takes one core at most.
+    While there are queries, and for a moment after the last one, a single image is in work at a time, and
+    after each the work rests for as long as it took: it goes on however many queries come, and takes half of
+    one core.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -21,6 +23,7 @@ class Courtesy:
         self._queries = 0
         self._quiet_at_s = clock.monotonic()
         self._images = 0
+        self._rested_at_s = 0.0
         self._door = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -38,16 +41,23 @@ class Courtesy:
     async def turn(self) -> AsyncIterator[None]:
         """Around the work on one image; turns come in the order asked for."""
         async with self._door:
-            while self._images and self._asked():
+            while self._asked() and (rest_s := self._rest_s()) > 0:
                 self._freed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._freed.wait(), _LINGER_S)
+                    await asyncio.wait_for(self._freed.wait(), rest_s)
             self._images += 1
+        began_s = self._clock.monotonic()
         try:
             yield
         finally:
+            now_s = self._clock.monotonic()
             self._images -= 1
+            self._rested_at_s = now_s + min(now_s - began_s, _LONGEST_REST_S)
             self._freed.set()
+
+    def _rest_s(self) -> float:
+        """How long to wait before looking again whether the next image may begin; 0 where it may."""
+        return _LINGER_S if self._images else max(self._rested_at_s - self._clock.monotonic(), 0)
 
     def _asked(self) -> bool:
         return self._queries > 0 or self._clock.monotonic() < self._quiet_at_s

@@ -156,6 +156,7 @@ class FileReader:
             origin=Origin(site.source.name, item.path),
             on_conflict=on_conflict,
             started_at=site.started_at,
+            held=site.keeping is Keeping.STORED,
         )
 
 

@@ -8,7 +8,10 @@ from soutu.domain.collection import Generation, GenerationState
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.writing import Failure
 from soutu.ingest.follow import Follower
+from soutu.observe.logs import logger
 from soutu.ports import Catalog, VectorIndex
+
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +32,24 @@ class Followers:
         self._running: dict[int, _Running] = {}
 
     async def start(self) -> None:
-        """Begins to follow every generation that the catalogue knows, but those that failed."""
-        for generation in await self._catalog.generations():
-            if generation.state is not GenerationState.FAILED:
-                self.add(generation)
+        """Begins to follow every generation that the catalogue knows, but those that failed. What is kept of
+        any other, because a process ended while it dropped it, is dropped."""
+        generations = await self._catalog.generations()
+        living = {each.uid: each for each in generations if each.state is not GenerationState.FAILED}
+        for uid in await self._index.kept():
+            if uid not in living:
+                await self._index.drop(uid)
+        for generation in living.values():
+            self.add(generation)
 
     def add(self, generation: Generation) -> None:
         """Begins to follow one more generation."""
         if generation.uid in self._running:
             return
         follower = self._make_follower(generation)
-        self._running[generation.uid] = _Running(follower, asyncio.create_task(follower.run()))
+        task = asyncio.create_task(follower.run())
+        task.add_done_callback(_ended)
+        self._running[generation.uid] = _Running(follower, task)
 
     async def remove(self, generation_uid: int) -> None:
         """Ends following a generation, if it is followed, and drops its index."""
@@ -93,6 +103,11 @@ class Followers:
         """Has these points compared with the catalogue again."""
         if running := self._running.get(generation.uid):
             running.follower.suspect(uids)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("a follower broke; its index stays behind until the next start", exc_info=error)
 
 
 async def _stop(running: _Running) -> None:

@@ -3,7 +3,7 @@
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from soutu.domain.image import Keeping
@@ -30,7 +30,7 @@ _EXTENSIONS = frozenset(
 
 def is_picture(path: str) -> bool:
     """Whether the path ends like those of the formats that can be decoded."""
-    return PurePosixPath(path).suffix.lower() in _EXTENSIONS
+    return path[path.rfind(".") :].lower() in _EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True)

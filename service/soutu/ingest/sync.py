@@ -58,8 +58,9 @@ class Syncs:
         itself."""
         request = SyncRequest.parsed(job.operation.request)
         turn = await self._round(job, request, Tally.parsed(job.operation.cursor))
-        listing = await asyncio.to_thread(turn.site.source.listing)
-        known = await self._known(turn.site)
+        listing, known = await asyncio.gather(
+            asyncio.to_thread(turn.site.source.listing), self._known(turn.site)
+        )
         if known and not request.keep_vanished:
             _refuse_emptied(listing, len(known))
         plan = await self._plan(turn, listing, known)

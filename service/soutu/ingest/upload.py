@@ -94,6 +94,7 @@ class Uploads:
             on_conflict=upload.on_conflict,
             on_duplicate=upload.on_duplicate,
             started_at=head.collection.revision,
+            held=True,
         )
 
 

@@ -7,6 +7,7 @@ import inspect
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ _MAKERS = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
+_ENDLESS = (
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+)
 _log = logger("soutu.rpc")
 
 
@@ -35,10 +40,14 @@ class Malformed:
 
 
 class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
-    """Wraps every method of every service."""
+    """Wraps every method of every service. `idle` is set while no call is under way that a shutdown should
+    wait for; a health watch or a reflection stream, which end only with their client, is none."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._metrics = metrics
+        self._under_way = 0
 
     async def intercept_service(
         self,
@@ -59,7 +68,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 
     def _single(self, method: str, behaviour: Any) -> Any:
         async def call(request: Any, context: Context) -> Any:
-            async with Call(self._metrics, method, context) as one:
+            async with self._counted(method), Call(self._metrics, method, context) as one:
                 answer = behaviour(one.checked(request), context)
                 return await answer if inspect.isawaitable(answer) else answer
 
@@ -67,7 +76,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 
     def _streaming(self, method: str, behaviour: Any) -> Any:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with Call(self._metrics, method, context) as one:
+            async with self._counted(method), Call(self._metrics, method, context) as one:
                 answers = behaviour(one.checked(request), context)
                 if inspect.isawaitable(answers):  # writes them itself, as grpc's own health service does
                     await answers
@@ -76,6 +85,19 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
                     yield message
 
         return call
+
+    @asynccontextmanager
+    async def _counted(self, method: str) -> AsyncIterator[None]:
+        counts = 0 if method in _ENDLESS else 1
+        self._under_way += counts
+        if self._under_way:
+            self.idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= counts
+            if not self._under_way:
+                self.idle.set()
 
 
 class Call:

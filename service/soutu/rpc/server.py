@@ -1,6 +1,7 @@
 """The gRPC server: listens, serves, drains."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,9 @@ SERVICES = (
     "grpc.health.v1.Health",
 )
 
+# For answers that are finished and still being sent.
+_LAST_WORDS_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
@@ -61,7 +65,8 @@ class Server:
             ("grpc.max_send_message_length", message_bytes),
             ("grpc.so_reuseport", 0),
         ]
-        self._server = grpc.aio.server(interceptors=[Calls(metrics)], options=options)
+        self._calls = Calls(metrics)
+        self._server = grpc.aio.server(interceptors=[self._calls], options=options)
         self._health = HealthServicer()
         _add(self._server, servicers, self._health)
         if reflection:
@@ -83,7 +88,11 @@ class Server:
     async def drain(self, grace_s: float) -> None:
         """Takes no more calls, lets those under way finish within `grace_s`, and stops."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        stopping = asyncio.create_task(self._server.stop(grace_s))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._calls.idle.wait(), grace_s)
+        await self._server.stop(_LAST_WORDS_S)  # streams that never end by themselves are cut off
+        await stopping
 
     async def _tell(self, status: Any) -> None:
         await asyncio.gather(*(self._health.set(name, status) for name in ("", *SERVICES)))

@@ -108,7 +108,9 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Restore(self, request, context):
-        """Takes a backup back into an empty deployment. Response: RestoreResponse.
+        """Takes a backup back into an empty deployment. Response: RestoreResponse. The
+        embedded profile answers UNIMPLEMENTED (FEATURE_UNIMPLEMENTED): there
+        `soutu restore` does it, before a server opens the data directory.
 
         Errors: those of Backup, INVALID_ARGUMENT (SOURCE_NOT_FOUND),
         FAILED_PRECONDITION (DEPLOYMENT_NOT_EMPTY).

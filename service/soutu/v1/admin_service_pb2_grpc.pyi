@@ -48,7 +48,9 @@ class AdminServiceStub:
     OBJECTS_UNAVAILABLE).
     """
     Restore: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]
-    """Takes a backup back into an empty deployment. Response: RestoreResponse.
+    """Takes a backup back into an empty deployment. Response: RestoreResponse. The
+    embedded profile answers UNIMPLEMENTED (FEATURE_UNIMPLEMENTED): there
+    `soutu restore` does it, before a server opens the data directory.
 
     Errors: those of Backup, INVALID_ARGUMENT (SOURCE_NOT_FOUND),
     FAILED_PRECONDITION (DEPLOYMENT_NOT_EMPTY).
@@ -115,7 +117,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     OBJECTS_UNAVAILABLE).
     """
     Restore: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]  # type: ignore[assignment]
-    """Takes a backup back into an empty deployment. Response: RestoreResponse.
+    """Takes a backup back into an empty deployment. Response: RestoreResponse. The
+    embedded profile answers UNIMPLEMENTED (FEATURE_UNIMPLEMENTED): there
+    `soutu restore` does it, before a server opens the data directory.
 
     Errors: those of Backup, INVALID_ARGUMENT (SOURCE_NOT_FOUND),
     FAILED_PRECONDITION (DEPLOYMENT_NOT_EMPTY).
@@ -189,7 +193,9 @@ class AdminServiceServicer:
         request: _admin_service_pb2.RestoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
-        """Takes a backup back into an empty deployment. Response: RestoreResponse.
+        """Takes a backup back into an empty deployment. Response: RestoreResponse. The
+        embedded profile answers UNIMPLEMENTED (FEATURE_UNIMPLEMENTED): there
+        `soutu restore` does it, before a server opens the data directory.
 
         Errors: those of Backup, INVALID_ARGUMENT (SOURCE_NOT_FOUND),
         FAILED_PRECONDITION (DEPLOYMENT_NOT_EMPTY).

@@ -28,13 +28,17 @@ _AT_ONCE = 16
 class CatalogFiles(Protocol):
     """What must be known of catalogues that no server has open. Everything blocks."""
 
-    def holds_collections(self, path: Path) -> bool: ...
+    def holds_collections(self, path: Path) -> bool:
+        """Whether there is a catalogue at `path` that knows any collection."""
+        ...
 
     def check(self, path: Path, schema: str) -> None:
         """CATALOG_UNAVAILABLE unless it is whole and of a schema that we know."""
         ...
 
-    def sha256(self, path: Path) -> str: ...
+    def sha256(self, path: Path) -> str:
+        """The hash of the file, in hexadecimal."""
+        ...
 
     def contents(self, path: Path, prefix: str) -> Sequence[str]:
         """The sha256s with this prefix whose bytes the images of the catalogue have stored."""

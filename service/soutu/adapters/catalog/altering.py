@@ -44,8 +44,8 @@ class SqlAltering(CatalogPart):
         return await self._database.write(change)
 
     async def create_replacement(self, old: Generation, generation_id: str) -> Generation:
-        """A generation like `old`, BUILDING, to take its place: the one with this id that is there already, or
-        a new one. COLLECTION_NOT_FOUND."""
+        """A generation like `old`, BUILDING, to take its place: the one with this id that is there
+        already, or a new one. COLLECTION_NOT_FOUND."""
         now = self._clock.now()
         draft = GenerationDraft(generation_id, old.model, old.dimension, old.index)
 

@@ -1,6 +1,6 @@
 """The write transaction: images, embeddings, request id, checkpoint and revision, all or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.collections import live_revision, move_revision
 from soutu.adapters.catalog.flush import flush
-from soutu.adapters.catalog.gather import deletions_of, images_of
+from soutu.adapters.catalog.gather import deletions_of, images_of, lost_contents
 from soutu.adapters.catalog.ledger import DRAFT_UID, Ledger, runs
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.progress import record_checkpoint
 from soutu.adapters.catalog.replay import first_answer, remember
-from soutu.domain.errors import SoutuError
-from soutu.domain.writing import Checkpoint, Commit, Request, Write, Written
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.writing import Checkpoint, Commit, Put, Request, Write, Written
 
 Outcome = Written | SoutuError
 
@@ -86,10 +86,18 @@ async def _write_run(
     images = await images_of(connection, scene.collection_uid, run)
     deletions = await deletions_of(connection, scene.collection_uid, run)
     ledger = Ledger(scene.collection_uid, scene.revision, scene.now, images, deletions)
-    outcomes = [ledger.outcome(write) for write in run]
+    lost = await lost_contents(connection, run)
+    outcomes = [_refusal(write, lost) or ledger.outcome(write) for write in run]
     in_force = [write for write, outcome in zip(run, outcomes, strict=True) if isinstance(outcome, Written)]
     uids = await flush(connection, ledger, in_force, scene.revision, scene.now)
     return ledger, [_numbered(outcome, uids) for outcome in outcomes]
+
+
+def _refusal(write: Write, lost: Collection[str]) -> SoutuError | None:
+    if isinstance(write, Put) and write.held and write.content.sha256 in lost:
+        message = f"The bytes of the image {write.image_id} were purged while the call ran."
+        return SoutuError(Reason.IMAGE_CHANGED_MEANWHILE, message, image=write.image_id)
+    return None
 
 
 def _numbered(outcome: Outcome, uids: Mapping[int, int]) -> Outcome:

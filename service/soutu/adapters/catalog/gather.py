@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from soutu.adapters.catalog.ledger import Deletions
 from soutu.adapters.catalog.rows import chunks, hashed_id, image_of, origin_key, select_images
-from soutu.adapters.catalog.tables import images, tombstones
+from soutu.adapters.catalog.tables import contents, images, tombstones
 from soutu.domain.image import Image
 from soutu.domain.writing import Move, OnDuplicate, Put, Write
 
@@ -60,6 +60,16 @@ async def deletions_of(connection: AsyncConnection, collection_uid: int, run: Se
             ids[row_id] = max(row.revision, ids.get(row_id, 0))
             origin_keys[row.origin_key] = max(row.revision, origin_keys.get(row.origin_key, 0))
     return Deletions(ids, origin_keys)
+
+
+async def lost_contents(connection: AsyncConnection, run: Sequence[Write]) -> set[str]:
+    """Those contents that puts of the run rely upon and that are gone, or are being removed."""
+    held = {put.content.sha256 for put in _puts(run) if put.held}
+    lost = set(held)
+    for some in chunks(sorted(held), _CHUNK):
+        there = select(contents.c.sha256).where(contents.c.sha256.in_(some), contents.c.removing.is_(False))
+        lost -= set((await connection.execute(there)).scalars())
+    return lost
 
 
 def _names(collection_uid: int, writes: Sequence[Write]) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from soutu.adapters.catalog.tables import (
     tombstones,
 )
 from soutu.domain.errors import Reason
-from soutu.domain.operation import OperationState
+from soutu.domain.operation import OperationKind, OperationState
 from soutu.domain.writing import Checkpoint
 
 _CHUNK = 300
+_QUOTED_CHUNK = 100  # SQLite takes no expression deeper than 1,000
 _ENDED = [state.value for state in OperationState if state.final]
 _PURGED = {"reason": Reason.IMAGE_NOT_FOUND.name, "message": "The image was purged.", "metadata": {}}
 
@@ -127,13 +128,15 @@ async def _forget_failures(connection: AsyncConnection, collection_uid: int, nam
 
 
 async def _forget_results(connection: AsyncConnection, collection_uid: int, names: Sequence[str]) -> None:
-    """Ended operations lose cursor and result where these quote one of the names."""
-    for some in chunks([json.dumps(name, ensure_ascii=False) for name in names], _CHUNK):
-        quoting = or_(
-            *(_has(operations.c.cursor, name) for name in some),
-            *(_has(operations.c.result, name) for name in some),
-        )
-        ended = operations.c.collection_uid == collection_uid, operations.c.state.in_(_ENDED)
+    """Ended operations lose cursor and result where these quote one of the names, and earlier purges their
+    request."""
+    purge = operations.c.kind == OperationKind.PURGE.value
+    ended = operations.c.collection_uid == collection_uid, operations.c.state.in_(_ENDED)
+    await connection.execute(update(operations).where(*ended, purge).values(cursor="", request={}))
+    for some in chunks(names, _QUOTED_CHUNK):
+        quoted = {json.dumps(name, ensure_ascii=ascii_only) for name in some for ascii_only in (True, False)}
+        columns = operations.c.cursor, operations.c.result
+        quoting = or_(*(_has(column, text) for column in columns for text in quoted))
         rows = (await connection.execute(select(operations).where(*ended, quoting))).mappings().all()
         for row in rows:
             result = {name: value for name, value in row["result"].items() if not isinstance(value, list)}

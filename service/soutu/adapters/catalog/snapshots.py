@@ -47,7 +47,7 @@ class SqliteSnapshots(CatalogPart):
         return Snapshot(moment, schema, collections, images, sha256)
 
     async def snapshot_contents(self, path: Path, prefix: str) -> Sequence[str]:
-        """The sha256s, in order, that begin with `prefix` and whose bytes the snapshot's images have stored."""
+        """The sha256s, in order, with this prefix whose bytes the snapshot's images have stored."""
         with self._database.translated():
             return await asyncio.to_thread(_stored, path, prefix)
 

@@ -139,6 +139,12 @@ class ShardFolder:
         return list(self.directory.glob(f"damaged-{self.uid}-*"))
 
 
+def folders_in(directory: Path) -> list[int]:
+    """The uids of the generations that have a folder of their own, by uid."""
+    names = (path.name for path in directory.glob("*"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def _read_through(shard: edge.EdgeShard, dimension: int) -> None:
     """ShardDamageError unless every point still has its vector and its payload: 0.4 s for 50,000."""
     try:

@@ -66,6 +66,10 @@ class ExactIndex:
         """Forgets the generation, if it is known."""
         self._tables.pop(generation, None)
 
+    async def kept(self) -> Sequence[int]:
+        """The generations that were opened."""
+        return sorted(self._tables)
+
     async def close(self) -> None:
         """Forgets everything."""
         self._tables.clear()

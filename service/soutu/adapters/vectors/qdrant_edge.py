@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from soutu.adapters.vectors.checks import unopened
 from soutu.adapters.vectors.edge_errors import translated
-from soutu.adapters.vectors.edge_folder import ShardFolder
+from soutu.adapters.vectors.edge_folder import ShardFolder, folders_in
 from soutu.adapters.vectors.edge_plan import FLAT_BELOW, check_spec, plan_for
 from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.domain.collection import IndexSpec
@@ -110,6 +110,10 @@ class QdrantEdgeIndex:
             opened.shard.drop()
 
         await _run(self._opener, dropped)
+
+    async def kept(self) -> Sequence[int]:
+        """The generations that have a folder; what is being dropped or made no longer or not yet counts."""
+        return await asyncio.to_thread(folders_in, self._directory)
 
     async def close(self) -> None:
         """Ends what runs, then closes every shard. An optimize() is waited for 5 s; a longer one is left to

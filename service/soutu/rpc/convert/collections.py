@@ -81,7 +81,7 @@ def _schema(messages: Mapping[str, attribute_pb2.Attribute]) -> Mapping[str, Att
 
 
 def changes_of(request: collection_service_pb2.UpdateCollectionRequest) -> CollectionChanges:
-    """The changes that a request asks for: the fields in its mask, or without one those that are filled in."""
+    """The changes that a request asks for: the fields in its mask, else those that are filled in."""
     message = request.collection
     paths = list(request.update_mask.paths)
     if not paths:

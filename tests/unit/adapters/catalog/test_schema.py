@@ -19,7 +19,7 @@ from tests.contract.catalog_fixtures import opened
 
 def _statements(connection: Connection) -> set[str]:
     rows = connection.execute(text("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"))
-    return {" ".join(sql.split()) for (sql,) in rows if sql}
+    return {" ".join(sql.replace('"', "").split()) for (sql,) in rows if sql}
 
 
 def test_the_migrated_schema_is_that_of_the_tables() -> None:
