@@ -150,7 +150,7 @@ async def running(settings: Settings, directory: DataDirectory, metrics: Metrics
             Reason.FEATURE_UNIMPLEMENTED, f"The profile {settings.profile} is not implemented yet."
         )
     async with AsyncExitStack() as stack:
-        adapters = await _embedded(settings, directory, stack)
+        adapters = await _embedded(settings, directory, metrics, stack)
         stories = await _stories(settings, adapters, metrics, stack)
         yield Service(settings, adapters, stories, metrics)
 
@@ -174,7 +174,9 @@ def decode_limits(settings: Settings) -> DecodeLimits:
     )
 
 
-async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncExitStack) -> Adapters:
+async def _embedded(
+    settings: Settings, directory: DataDirectory, metrics: Metrics, stack: AsyncExitStack
+) -> Adapters:
     clock, path = SystemClock(), directory.path
     url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
     catalog = await SqlCatalog.open(url, clock)
@@ -182,12 +184,13 @@ async def _embedded(settings: Settings, directory: DataDirectory, stack: AsyncEx
     objects = await LocalObjects.open(path / "objects")
     models = model_store(settings)
     cache = MemoryCache(settings.cache.memory_bytes)
-    embedder = CachedEmbedder(OnnxEmbedder(models, settings.inference.threads or cores()), cache)
+    embedder = CachedEmbedder(OnnxEmbedder(models, settings.inference.threads or cores()), cache, metrics)
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
     stack.push_async_callback(index.close)
     decoders = DecodePool(settings.decode.workers or cores(), decode_limits(settings))
     await decoders.start()
+    metrics.watch_decoders(decoders)
     stack.push_async_callback(decoders.close)
     originals = KeptOriginals(objects)
     key = directory.secret_key()

@@ -170,8 +170,7 @@ class CollectionCatalog(Protocol):
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
 
     async def update_collection(self, uid: int, changes: CollectionChanges, etag: str = "") -> Collection:
-        """ETAG_MISMATCH where one is given and the collection has another; FIELD_INVALID where an attribute
-        would get another type; COLLECTION_NOT_FOUND."""
+        """ETAG_MISMATCH; FIELD_INVALID where an attribute would get another type; COLLECTION_NOT_FOUND."""
         ...
 
     async def statistics(self, collection_uid: int) -> CollectionStatistics: ...
@@ -202,8 +201,7 @@ class CollectionCatalog(Protocol):
     async def set_candidates(self, generation_uid: int, candidates: int) -> None: ...
 
     async def replace_generation(self, old: Generation, new: Generation, at_revision: int) -> bool:
-        """Puts `new` in the place of `old`, which is forgotten: its id, state, and whether it is active;
-        false unless the collection is at that revision. GENERATION_NOT_FOUND."""
+        """Gives `new` the id, state and rank of `old`, which is forgotten; false at another revision."""
         ...
 
     async def delete_generation(self, generation: Generation) -> None:
@@ -252,8 +250,7 @@ class ImageCatalog(Protocol):
     async def known_files(
         self, collection_uid: int, source: str, after_uid: int, limit: int
     ) -> Sequence[KnownFile]:
-        """Up to `limit` files of a source that images with uid > `after_uid` came from, by uid: as much of
-        them as tells what has changed."""
+        """Up to `limit` files of a source that images with uid > `after_uid` came from, by uid."""
         ...
 
     async def embeddings(self, model: ModelRef, sha256s: Sequence[str]) -> Mapping[str, Vector]: ...
@@ -347,15 +344,13 @@ class PurgeCatalog(Protocol):
     """What a purge needs beyond deleting."""
 
     async def bar_deleted(self, collection_uid: int, ids: Sequence[str]) -> tuple[int, Sequence[str]]:
-        """How many deleted images of these ids are known, and the contents that only they used: nobody can
-        hold those until `forget_contents`."""
+        """How many deleted images of these ids are known, and the contents, now barred, that only they used."""
         ...
 
     async def forget_deleted(
         self, collection_uid: int, ids: Sequence[str], paths: Sequence[str], checkpoint: Checkpoint
     ) -> None:
-        """Forgets the ids and paths of deleted images wherever they are quoted, also in the request of the
-        checkpoint's own operation."""
+        """Forgets these ids and paths wherever they are quoted, also in the checkpoint's own operation."""
         ...
 
     async def cut_log(self) -> None:
@@ -387,7 +382,7 @@ class ObjectStore(Protocol):
     """Immutable bytes under keys such as "contents/ab/abcd..."; a put is durable when it returns."""
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores the bytes; the same key again is allowed and changes nothing."""
+        """Stores the bytes; a key stands for the same bytes always, so putting them again only mends damage."""
         ...
 
     async def get(self, key: str) -> bytes:

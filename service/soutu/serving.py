@@ -173,7 +173,7 @@ def _checks(service: Service) -> dict[str, Check]:
         generations = await adapters.catalog.generations()
         for generation in generations:
             service.stories.followers.check_ready(generation)
-        return f"{len(generations)} generations are ready"
+        return f"ready: {len(generations)} {'generation' if len(generations) == 1 else 'generations'}"
 
     async def objects() -> str:
         await adapters.objects.exists("contents/00/none")

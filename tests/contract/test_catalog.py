@@ -326,5 +326,5 @@ async def test_a_request_in_which_everything_failed_may_be_tried_again(
 
 
 def test_a_put_has_no_option_that_is_untested_here() -> None:
-    options = {"on_conflict", "on_duplicate", "started_at", "origin", "embeddings"}
+    options = {"on_conflict", "on_duplicate", "started_at", "origin", "embeddings", "held"}
     assert set(Put.__slots__) == options | {"image_id", "content", "original", "metadata"}

@@ -72,6 +72,21 @@ def lone_server(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    (tmp_path / "archive").mkdir()
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def admin_server(tmp_path: Path, archive: Path) -> Iterator[Served]:
+    """A server for one test, which keeps backups and exports in `archive`."""
+    (tmp_path / "pictures").mkdir()
+    settings = {"SOUTU_BACKUP_ROOTS": str(archive)}
+    with Served(tmp_path / "server", [tmp_path / "pictures"], settings) as served:
+        yield served
+
+
 def _deleted(client: Client, name: str) -> None:
     with suppress(SoutuCallError):  # the test may have deleted it
         client.collections.delete(name, force=True)

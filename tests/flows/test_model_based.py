@@ -60,6 +60,7 @@ class Sequence(RuleBasedStateMachine):
     server: ClassVar[Served]
     sources: ClassVar[Path]
     scores: ClassVar[Scores] = Scores()
+    kills_allowed: ClassVar[int] = 0
     numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def __init__(self) -> None:
@@ -73,8 +74,11 @@ class Sequence(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
+        for left in [each.name for each in self.client.collections.list()]:  # by a sequence that failed
+            self.client.collections.delete(left, force=True)
         for name in ("one", "two"):
             self._create(name)
+            self.upload_batch(name, [("a", 0), ("b", 1), ("c", 2)])
 
     @rule(name=NAMES, image=IDS, number=NUMBERS, conflict=CONFLICT, duplicate=DUPLICATE)
     def upload(
@@ -246,7 +250,7 @@ class Sequence(RuleBasedStateMachine):
             titles = {match.name.rsplit("/", 1)[1]: match.image.title for match in answer.matches}
             assert titles == {image: kept.title for image, kept in images.items()}
 
-    @precondition(lambda self: self.kills == 0)
+    @precondition(lambda self: self.kills < self.kills_allowed)
     @rule(how=st.sampled_from(["stop", "kill"]))
     def restart(self, how: str) -> None:
         self.kills += 1
@@ -275,16 +279,17 @@ class Sequence(RuleBasedStateMachine):
         assert {match.name.rsplit("/", 1)[1] for match in answer.matches} <= set(self.shelves[name].images)
 
     def _maybe_kill(self, kill: bool) -> None:
-        if kill and self.kills < 2:
+        if kill and self.kills < self.kills_allowed:
             self.kills += 1
             self.server.kill()
             self.server.restart()
 
 
-def play(server: Served, chosen: int, examples: int, steps: int) -> None:
-    """Plays `examples` sequences of up to `steps` calls on the server."""
+def play(server: Served, chosen: int, *, examples: int, steps: int, kills: int) -> None:
+    """Plays `examples` sequences of up to `steps` calls on the server, each with at most `kills` restarts."""
     print(f"seed {chosen}")
     Sequence.server, Sequence.sources = server, server.data_dir.parent
+    Sequence.kills_allowed = kills
     run_state_machine_as_test(
         seed(chosen)(Sequence),
         settings=settings(
@@ -293,6 +298,7 @@ def play(server: Served, chosen: int, examples: int, steps: int) -> None:
             deadline=None,
             database=DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".examples"),
             print_blob=True,
+            report_multiple_bugs=False,
             phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),
@@ -311,7 +317,7 @@ def sweeping_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served
 def test_random_sequences_agree_with_the_model(
     sweeping_server: Served,
 ) -> None:
-    play(sweeping_server, QUICK_SEED, examples=2, steps=12)
+    play(sweeping_server, QUICK_SEED, examples=4, steps=15, kills=0)
 
 
 @pytest.mark.slow
@@ -319,4 +325,4 @@ def test_many_random_sequences_agree_with_the_model(
     sweeping_server: Served, pytestconfig: pytest.Config
 ) -> None:
     chosen = int(pytestconfig.getoption("--seed")) or random.randrange(1, 1 << 32)
-    play(sweeping_server, chosen, examples=8, steps=25)
+    play(sweeping_server, chosen, examples=10, steps=25, kills=2)

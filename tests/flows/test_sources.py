@@ -34,7 +34,7 @@ BUILD_S = 60.0
 @pytest.fixture
 def place(build_root: Path, request: pytest.FixtureRequest) -> Path:
     """A directory of its own below the shared server's root."""
-    path = build_root / request.node.name
+    path = build_root / str(request.node.name)
     path.mkdir()
     return path
 

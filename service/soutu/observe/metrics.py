@@ -1,23 +1,33 @@
 """Every metric of the service, declared once, and the port that Prometheus reads them on."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from threading import Thread
+from typing import Protocol
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Decoders(Protocol):
+    """What decodes images, and counts."""
+
+    jobs: int
+    """Images decoded or refused."""
+    replaced: int
+    """Decoding processes that were killed, or died, and whose place another took."""
 
 
 class Metrics:
     """The metrics of one process, in a registry of their own.
 
-    Label values come from small sets (methods, codes, stages, kinds), or are names of collections, which
-    `forget_collection` removes again.
+    Label values come from small sets: methods, codes, stages, kinds, models.
     """
 
     def __init__(self) -> None:
@@ -25,7 +35,6 @@ class Metrics:
         self._server: tuple[WSGIServer, Thread] | None = None
         self._declare_requests()
         self._declare_work()
-        self._declare_collections()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -38,8 +47,6 @@ class Metrics:
         self._degraded = self._counter("soutu_degraded_answers", "Answers given without a part.", "part")
 
     def _declare_work(self) -> None:
-        self._decodes = self._counter("soutu_decodes", "Images decoded, by outcome.", "outcome")
-        self._replaced = self._counter("soutu_decoders_replaced", "Decoding processes killed and replaced.")
         self._embedded = self._counter(
             "soutu_images_embedded", "Images that a model turned into vectors.", "model"
         )
@@ -47,13 +54,6 @@ class Metrics:
             "soutu_cache_reads", "Cache look-ups, by outcome.", "cache", "outcome"
         )
         self._operations = self._counter("soutu_operations", "Operations ended.", "kind", "state")
-        self._built = self._counter(
-            "soutu_built_images", "Images that builds handled, by outcome.", "outcome"
-        )
-
-    def _declare_collections(self) -> None:
-        self._lag = self._gauge("soutu_follow_lag_revisions", "Changes not in the index yet.", "collection")
-        self._images = self._gauge("soutu_collection_images", "Images in the index.", "collection")
 
     def request_started(self, method: str) -> None:
         """A call began; `method` is such as "/soutu.v1.SearchService/Search"."""
@@ -74,13 +74,9 @@ class Metrics:
         """An answer was given without `part`."""
         self._degraded.labels(part).inc()
 
-    def decoded(self, outcome: str) -> None:
-        """An image was decoded ("ok") or refused (the reason's code)."""
-        self._decodes.labels(outcome).inc()
-
-    def decoder_replaced(self) -> None:
-        """A decoding process was killed, or died, and another took its place."""
-        self._replaced.inc()
+    def watch_decoders(self, decoders: Decoders) -> None:
+        """Reads the counts of the decoding processes whenever the metrics are asked for."""
+        self.registry.register(_DecoderCollector(decoders))
 
     def embedded(self, model: str, images: int) -> None:
         """A model made vectors of so many images."""
@@ -93,22 +89,6 @@ class Metrics:
     def operation_ended(self, kind: str, state: str) -> None:
         """A long-running operation reached its last state."""
         self._operations.labels(kind, state).inc()
-
-    def built(self, done: int, failed: int) -> None:
-        """A build handled a shard."""
-        self._built.labels("done").inc(done)
-        self._built.labels("failed").inc(failed)
-
-    def followed(self, collection: str, lag: int, images: int) -> None:
-        """The index of a collection holds so many images and is `lag` revisions behind."""
-        self._lag.labels(collection).set(lag)
-        self._images.labels(collection).set(images)
-
-    def forget_collection(self, collection: str) -> None:
-        """The collection was deleted."""
-        for gauge in (self._lag, self._images):
-            with suppress(KeyError):  # a collection that was never followed
-                gauge.remove(collection)
 
     def start(self, host: str, port: int) -> int:
         """Serves the metrics over HTTP from a thread; returns the port (a free one for 0).
@@ -136,3 +116,15 @@ class Metrics:
 
     def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
         return Histogram(name, meaning, labels, registry=self.registry, buckets=_SECONDS)
+
+
+class _DecoderCollector(Collector):
+    def __init__(self, decoders: Decoders) -> None:
+        self._decoders = decoders
+
+    def collect(self) -> Iterator[Metric]:
+        decoders = self._decoders
+        yield CounterMetricFamily("soutu_decodes", "Images decoded or refused.", decoders.jobs)
+        yield CounterMetricFamily(
+            "soutu_decoders_replaced", "Decoding processes killed and replaced.", decoders.replaced
+        )

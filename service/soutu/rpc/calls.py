@@ -116,6 +116,7 @@ class Call:
     async def __aenter__(self) -> Call:
         self._metrics.request_started(self._method)
         self._scope.__enter__()
+        self._context.set_trailing_metadata(((_REQUEST_ID, self._request_id),))
         await self._timeout.__aenter__()
         return self
 

@@ -1,8 +1,15 @@
 import urllib.request
+from dataclasses import dataclass
 
 import pytest
 
 from soutu.observe.metrics import Metrics
+
+
+@dataclass
+class Pool:
+    jobs: int
+    replaced: int
 
 
 @pytest.fixture
@@ -23,42 +30,31 @@ def test_a_call_is_counted_by_method_and_code_and_timed(metrics: Metrics) -> Non
 def test_stages_and_work_are_counted(metrics: Metrics) -> None:
     metrics.stages({"decode": 0.5, "embed": 0.25})
     metrics.degraded("catalog")
-    metrics.decoded("ok")
-    metrics.decoder_replaced()
+    metrics.watch_decoders(Pool(jobs=7, replaced=1))
     metrics.embedded("shape@1", 3)
     metrics.cache_read("answers", hit=False)
     metrics.operation_ended("build", "done")
-    metrics.built(done=5, failed=1)
     value = metrics.registry.get_sample_value
     assert value("soutu_stage_seconds_sum", {"stage": "embed"}) == 0.25
     assert value("soutu_degraded_answers_total", {"part": "catalog"}) == 1
-    assert value("soutu_decodes_total", {"outcome": "ok"}) == 1
+    assert value("soutu_decodes_total") == 7
     assert value("soutu_decoders_replaced_total") == 1
     assert value("soutu_images_embedded_total", {"model": "shape@1"}) == 3
     assert value("soutu_cache_reads_total", {"cache": "answers", "outcome": "miss"}) == 1
     assert value("soutu_operations_total", {"kind": "build", "state": "done"}) == 1
-    assert value("soutu_built_images_total", {"outcome": "failed"}) == 1
-
-
-def test_a_deleted_collection_leaves_no_series(metrics: Metrics) -> None:
-    metrics.followed("cats", lag=2, images=10)
-    assert metrics.registry.get_sample_value("soutu_follow_lag_revisions", {"collection": "cats"}) == 2
-    metrics.forget_collection("cats")
-    metrics.forget_collection("never followed")
-    assert metrics.registry.get_sample_value("soutu_follow_lag_revisions", {"collection": "cats"}) is None
 
 
 def test_two_services_in_one_process_do_not_share_metrics(metrics: Metrics) -> None:
-    metrics.decoded("ok")
-    assert Metrics().registry.get_sample_value("soutu_decodes_total", {"outcome": "ok"}) is None
+    metrics.degraded("catalog")
+    assert Metrics().registry.get_sample_value("soutu_degraded_answers_total", {"part": "catalog"}) is None
 
 
 def test_prometheus_reads_them_over_http_until_closed(metrics: Metrics) -> None:
-    metrics.decoded("ok")
+    metrics.degraded("catalog")
     port = metrics.start("127.0.0.1", 0)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         page = answer.read().decode()
-    assert 'soutu_decodes_total{outcome="ok"} 1.0' in page
+    assert 'soutu_degraded_answers_total{part="catalog"} 1.0' in page
     assert "process_resident_memory_bytes" in page
     metrics.close()
     metrics.close()

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from soutu.domain.embedding import Vector, Vectors, from_bytes, rounded, to_bytes
 from soutu.domain.model import ModelRef
+from soutu.observe.metrics import Metrics
 from soutu.ports import Cache, Embedder
 
 
@@ -14,20 +15,24 @@ class CachedEmbedder:
     """Keeps embeddings under their model version and the sha256 of the fitted pixels, as float16: every
     vector it answers with is rounded so, remembered or not."""
 
-    def __init__(self, embedder: Embedder, cache: Cache) -> None:
+    def __init__(self, embedder: Embedder, cache: Cache, metrics: Metrics) -> None:
         self._embedder = embedder
         self._cache = cache
+        self._metrics = metrics
 
     async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
         """As Embedder; pictures that are known are not run through the model."""
         keys = [_key(model, picture) for picture in pixels]
         known = [await self._cache.get(key) for key in keys]
         missing = [place for place, value in enumerate(known) if value is None]
+        for value in known:
+            self._metrics.cache_read("embeddings", value is not None)
         if not missing:
             return np.stack([from_bytes(value) for value in known if value is not None])
         fresh = rounded(
             await self._embedder.embed(model, pixels if len(missing) == len(keys) else pixels[missing])
         )
+        self._metrics.embedded(str(model), len(missing))
         for place, vector in zip(missing, fresh, strict=True):
             known[place] = await self._kept(keys[place], vector)
         return np.stack([from_bytes(value) for value in known if value is not None])

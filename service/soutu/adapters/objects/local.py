@@ -38,7 +38,8 @@ class LocalObjects(ObstoreObjects):
         return cls(directory)
 
     async def _write(self, key: str, data: bytes) -> None:
-        if not await self.exists(key):
+        # One that was there may have been damaged since.
+        if not await self.exists(key) or await self.get(key) != data:
             await self._move_in(key, data)
         # Also for an object that was there: another call may be just about to do this.
         await asyncio.to_thread(self._sync_entry, self._directory / key)

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from soutu.domain.errors import Reason, SoutuError, invalid_field
@@ -24,7 +24,7 @@ class ObstoreObjects:
         self._store = store
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores the bytes; where the key is there already, nothing changes. Durable on return."""
+        """Stores the bytes, for good on return; the same bytes again mend what was damaged."""
         _checked(key)
         with _translated():
             await self._write(key, data)
@@ -65,10 +65,7 @@ class ObstoreObjects:
                 return
 
     async def _write(self, key: str, data: bytes) -> None:
-        try:
-            await self._store.put_async(key, data, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            return
+        await self._store.put_async(key, data, use_multipart=False)
 
 
 def _checked(key: str) -> None:

@@ -11,7 +11,7 @@ from soutu.adapters.exports import ExportFolders, library
 from soutu.domain.collection import AttributeType
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.exchange import Exported, ExportFormat, ExportHeader
-from soutu.domain.image import Content, Exif, Image, Keeping, Metadata, Origin, Original
+from soutu.domain.image import AttributeValue, Content, Exif, Image, Keeping, Metadata, Origin, Original
 from soutu.domain.model import ModelRef
 
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, 123_456, tzinfo=UTC)
@@ -23,7 +23,14 @@ ATTRIBUTES = {
     "when": AttributeType.TIMESTAMP,
     "who": AttributeType.STRINGS,
 }
-VALUES = {"name": "山", "count": -(2**60), "weight": 0.1, "good": False, "when": MOMENT, "who": ("a", "b")}
+VALUES: dict[str, AttributeValue] = {
+    "name": "山",
+    "count": -(2**60),
+    "weight": 0.1,
+    "good": False,
+    "when": MOMENT,
+    "who": ("a", "b"),
+}
 FORMATS = list(ExportFormat)
 
 
@@ -77,8 +84,10 @@ def test_what_was_written_is_read_from_any_row(tmp_path: Path, kind: ExportForma
         expected = rows(10)[start : start + len(read)]
         assert [each.image for each in read] == [each.image for each in expected]
         for got, want in zip(read, expected, strict=True):
-            assert (got.vector is None) == (want.vector is None)
-            assert got.vector is None or np.array_equal(got.vector, want.vector)
+            if want.vector is None or got.vector is None:
+                assert got.vector is want.vector
+            else:
+                assert np.array_equal(got.vector, want.vector)
     assert export.read(10, 5) == []
     assert export.original("ab" * 32) == b"bytes"
     assert export.original("../../secret") is None
