@@ -136,7 +136,7 @@ class VectorIndex(Protocol):
         self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
     ) -> Sequence[Sequence[Candidate]]:
         """For each row of `vectors` (n, dimension) its `limit` best points, best first (ties: smaller uid
-        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 its default."""
+        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 the usual."""
         ...
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
@@ -164,7 +164,7 @@ class CollectionCatalog(Protocol):
     async def create_collection(self, draft: CollectionDraft) -> Collection: ...
 
     async def head(self, collection_id: str, generation_id: str = "") -> Head:
-        """The collection and its active or the named generation: COLLECTION_NOT_FOUND, GENERATION_NOT_FOUND."""
+        """The collection with its active or the named generation; COLLECTION_NOT_FOUND and so on."""
         ...
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
@@ -299,7 +299,7 @@ class OperationCatalog(Protocol):
     async def create_operation(
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
-        """A PENDING operation; COLLECTION_BUSY where it would fill a collection that an unfinished one fills."""
+        """A PENDING operation; COLLECTION_BUSY where an unfinished one fills the same collection."""
         ...
 
     async def operation(self, operation_id: str) -> Operation: ...
@@ -344,7 +344,7 @@ class PurgeCatalog(Protocol):
     """What a purge needs beyond deleting."""
 
     async def bar_deleted(self, collection_uid: int, ids: Sequence[str]) -> tuple[int, Sequence[str]]:
-        """How many deleted images of these ids are known, and the contents, now barred, that only they used."""
+        """How many deleted images have these ids, and the contents, now barred, that only they used."""
         ...
 
     async def forget_deleted(
@@ -382,7 +382,7 @@ class ObjectStore(Protocol):
     """Immutable bytes under keys such as "contents/ab/abcd..."; a put is durable when it returns."""
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores the bytes; a key stands for the same bytes always, so putting them again only mends damage."""
+        """Stores the bytes; a key always stands for the same bytes: putting them again mends damage."""
         ...
 
     async def get(self, key: str) -> bytes:

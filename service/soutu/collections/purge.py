@@ -96,6 +96,7 @@ class Purges:
     async def _forget(self, job: Job, head: Head, ids: Sequence[str]) -> _Done:
         await self._rebuilds.drop_unfinished(head.collection.uid)
         done = await self._delete(job, head, ids)
+        await self._refuse_building(head)  # one that was begun just before the deletion may hold the images
         images, contents = await self._catalog.bar_deleted(head.collection.uid, ids)
         for sha256 in contents:
             await remove_objects(self._objects, sha256)

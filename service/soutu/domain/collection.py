@@ -95,7 +95,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of images with one attribute schema. `revision` counts its changes, one per image changed."""
+    """A named set of images with one attribute schema. `revision` counts changed images."""
 
     uid: int
     id: str

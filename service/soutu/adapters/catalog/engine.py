@@ -61,8 +61,9 @@ class Database:
     async def write(self, work: Work[T], ended: Callable[[], None] | None = None) -> T:
         """What `work` returns, once everything it did in its one transaction is durable.
 
-        Writes take turns. `ended` is called as soon as one has ended, well or not. One that has begun ends by itself: a cancelled caller leaves it either wholly
-        committed or rolled back, and the connection in order.
+        Writes take turns. One that has begun ends by itself: a cancelled caller leaves it either wholly
+        committed or rolled back, and the connection in order. `ended` is called as soon as it has ended, well
+        or not.
         """
         await self._turn.acquire()
         task = asyncio.create_task(self._transaction(work))

@@ -72,7 +72,7 @@ class SqlGenerations(CatalogPart):
         return await self._database.write(publish)
 
     async def delete_generation(self, generation: Generation) -> None:
-        """Forgets the generation and, if no other has its model, the model's embeddings; GENERATION_ACTIVE."""
+        """Forgets the generation and, if no other has its model, its embeddings too; GENERATION_ACTIVE."""
 
         async def forget(connection: AsyncConnection) -> None:
             active = select(collections.c.uid).where(collections.c.active_generation == generation.uid)

@@ -18,7 +18,8 @@ def remembered(*uids: int, limit: int = 10) -> RowMemory:
 
 
 def row(uid: int) -> Image:
-    return Image(uid, COLLECTION, f"i{uid}", uid, content("x"), Original(Keeping.STORED), Metadata(), NOW, NOW)
+    original = Original(Keeping.STORED)
+    return Image(uid, COLLECTION, f"i{uid}", uid, content("x"), original, Metadata(), NOW, NOW)
 
 
 def test_what_was_read_is_known_in_its_collection_only() -> None:
