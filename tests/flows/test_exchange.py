@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from soutu.client import Client
+from soutu.client import Client, metadata_of, result_of
 from soutu.client.admin import Format
+from soutu.v1.admin_service_pb2 import ImportCollectionResponse
 from soutu.v1.attribute_pb2 import (
     ATTRIBUTE_TYPE_NUMBER,
     Attribute,
@@ -17,7 +18,7 @@ from soutu.v1.image_pb2 import Image
 from tests.flows import pictures
 from tests.flows.admin import downloaded, filled, scores
 from tests.flows.refusals import refused
-from tests.flows.served import Served
+from tests.flows.served import Served, until
 
 
 def described(client: Client, collection: str) -> None:
@@ -131,3 +132,23 @@ def test_what_is_no_export_is_refused(admin_server: Served, archive: Path) -> No
     client.collections.create("d", attributes={"year": Attribute(type=ATTRIBUTE_TYPE_NUMBER)})
     with refused("FIELD_INVALID"):
         client.admin.import_("d", archive / "e")
+
+
+@pytest.mark.slow
+def test_an_import_goes_on_after_a_kill(admin_server: Served, archive: Path, tmp_path: Path) -> None:
+    for seed in range(600):
+        (tmp_path / "pictures" / f"{seed}.jpg").write_bytes(pictures.jpeg(seed, 64, 48))
+    client = admin_server.client
+    client.collections.create("c")
+    client.collections.build("c", tmp_path / "pictures").wait(120)
+    client.admin.export("c", archive / "e").wait(60)
+    client.collections.create("d")
+    handle = client.admin.import_("d", archive / "e")
+    until(lambda: metadata_of(client.operations.get(handle.name)).done)
+    admin_server.kill()
+    admin_server.restart()
+    client = admin_server.client
+    operation = client.operations.wait(handle.name, 120)
+    assert result_of(operation, ImportCollectionResponse).image_count == 600
+    assert client.images.count("d") == 600
+    assert scores(client, "d", 5) == scores(client, "c", 5)
