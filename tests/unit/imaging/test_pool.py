@@ -46,8 +46,11 @@ async def reason_of(pool: DecodePool, data: bytes) -> Reason:
 
 def gone(pid: int) -> bool:
     """Whether no process has this id, or only one that has ended."""
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 async def eventually(gone_pids: list[int], within_s: float = 5) -> bool:

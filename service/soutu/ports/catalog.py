@@ -1,15 +1,9 @@
-"""What the stories need of the world, as Protocols. Adapters keep them; bootstrap chooses the adapters.
+"""The database that everything else can be made again from."""
 
-Every method may raise SoutuError and nothing else that a caller could handle.
-"""
-
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from soutu.domain.backup import Snapshot
 from soutu.domain.collection import (
@@ -21,141 +15,12 @@ from soutu.domain.collection import (
     GenerationDraft,
     GenerationState,
     Head,
-    IndexSpec,
 )
-from soutu.domain.embedding import Vector, Vectors
+from soutu.domain.embedding import Vector
 from soutu.domain.image import Content, Image, KnownFile
-from soutu.domain.model import ModelCard, ModelRef
+from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
-from soutu.domain.query import Candidate, Point
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Request, Write
-
-
-class Clock(Protocol):
-    """The one source of time."""
-
-    def now(self) -> datetime:
-        """The present moment in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never run backwards, for durations."""
-        ...
-
-
-class ModelStore(Protocol):
-    """The models that may be served: immutable folders with a card."""
-
-    def list(self) -> Sequence[ModelCard]: ...
-
-    def card(self, name: str) -> ModelCard:
-        """The card of `name@version`, or of the newest version of `name`; else MODEL_NOT_FOUND."""
-        ...
-
-    def artefact(self, ref: ModelRef) -> Path: ...
-
-    def add(self, folder: Path) -> ModelCard:
-        """Takes a copy of a folder with card and artefact; MODEL_INVALID, MODEL_EXISTS."""
-        ...
-
-
-class Originals(Protocol):
-    """Reads the bytes behind images, wherever they are kept."""
-
-    async def read(self, image: Image) -> bytes:
-        """The very bytes that were indexed: ORIGINAL_GONE, ORIGINAL_CHANGED, CONTENT_LOST otherwise."""
-        ...
-
-
-class Following(Protocol):
-    """What is known of how far the index has followed the catalogue."""
-
-    def check_ready(self, generation: Generation) -> None:
-        """INDEX_UNREADY while the generation's index is being loaded or made again."""
-        ...
-
-    def followed(self, generation: Generation) -> int:
-        """The collection's revision up to which searches of the generation show everything."""
-        ...
-
-    async def reached(self, generation: Generation, revision: int, timeout_s: float) -> bool:
-        """Waits until searches show everything up to `revision`; false when the time was too short."""
-        ...
-
-    def suspect(self, generation: Generation, uids: Sequence[int]) -> None:
-        """Has these points compared with the catalogue again."""
-        ...
-
-
-class Cache(Protocol):
-    """Bytes under bytes, for a while: what is put may be gone at any time, and a cache that is down says so
-    only by forgetting."""
-
-    async def get(self, key: bytes) -> bytes | None: ...
-
-    async def put(self, key: bytes, value: bytes) -> None: ...
-
-    async def clear(self) -> None: ...
-
-
-class Embedder(Protocol):
-    """Runs models."""
-
-    async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
-        """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class VectorIndex(Protocol):
-    """Holds the vectors of generations, each under its uid, and finds nearest ones by inner product.
-
-    It can be made again from the catalogue at any time, and says so itself when it has lost something.
-    """
-
-    def check(self, spec: IndexSpec) -> None:
-        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for."""
-        ...
-
-    async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
-        """Makes the generation's index ready, creating it if need be. False says that it is empty: it never
-        held a point, or what was there could not be used and has been set aside. The caller then follows
-        from revision 0, and records that before its first write: from then on the answer is True."""
-        ...
-
-    async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
-        """Inserts or overwrites `points` and forgets the uids `gone`; searched by when it returns."""
-        ...
-
-    async def persist(self, generation: int) -> None:
-        """Returns once everything written survives a power cut."""
-        ...
-
-    async def nearest(
-        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
-    ) -> Sequence[Sequence[Candidate]]:
-        """For each row of `vectors` (n, dimension) its `limit` best points, best first (ties: smaller uid
-        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 the usual."""
-        ...
-
-    async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
-        """Up to `limit` (uid, revision) with uid > `after`, by uid: for comparing with the catalogue."""
-        ...
-
-    async def count(self, generation: int) -> int: ...
-
-    async def optimize(self, generation: int) -> None:
-        """Builds the structures that make searching fast; searches and writes go on meanwhile."""
-        ...
-
-    async def drop(self, generation: int) -> None: ...
-
-    async def kept(self) -> Sequence[int]:
-        """The uids of all generations that something is kept of, open or not, by uid."""
-        ...
-
-    async def close(self) -> None: ...
 
 
 class CollectionCatalog(Protocol):
@@ -376,21 +241,3 @@ class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, PurgeCatalog, S
     async def ping(self) -> None: ...
 
     async def close(self) -> None: ...
-
-
-class ObjectStore(Protocol):
-    """Immutable bytes under keys such as "contents/ab/abcd..."; a put is durable when it returns."""
-
-    async def put(self, key: str, data: bytes) -> None:
-        """Stores the bytes; a key always stands for the same bytes: putting them again mends damage."""
-        ...
-
-    async def get(self, key: str) -> bytes:
-        """CONTENT_LOST if there is nothing under the key."""
-        ...
-
-    def stream(self, key: str, chunk_bytes: int) -> AsyncIterator[bytes]: ...
-
-    async def exists(self, key: str) -> bool: ...
-
-    async def delete(self, key: str) -> None: ...

@@ -1,0 +1,32 @@
+"""What the stories need of the world, as Protocols. Adapters keep them; bootstrap chooses the adapters.
+
+Every method may raise SoutuError and nothing else that a caller could handle.
+"""
+
+from soutu.ports.catalog import (
+    Catalog,
+    CollectionCatalog,
+    ImageCatalog,
+    OperationCatalog,
+    PurgeCatalog,
+    SnapshotCatalog,
+)
+from soutu.ports.index import Following, VectorIndex
+from soutu.ports.world import Cache, Clock, Embedder, ModelStore, ObjectStore, Originals
+
+__all__ = [
+    "Cache",
+    "Catalog",
+    "Clock",
+    "CollectionCatalog",
+    "Embedder",
+    "Following",
+    "ImageCatalog",
+    "ModelStore",
+    "ObjectStore",
+    "OperationCatalog",
+    "Originals",
+    "PurgeCatalog",
+    "SnapshotCatalog",
+    "VectorIndex",
+]
