@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from soutu.adapters.durable import write_file
 from soutu.domain.errors import Reason, SoutuError
 
 _KEY_BYTES = 32
@@ -44,27 +45,15 @@ class DataDirectory:
         """The key that page tokens are signed with, made on first use."""
         file = self.path / "token.key"
         if not file.exists():
-            self._write(file, secrets.token_bytes(_KEY_BYTES))
+            write_file(file, secrets.token_bytes(_KEY_BYTES))
         return file.read_bytes()
 
     def announce(self, address: str) -> None:
         """Tells other programs of this machine where the server listens."""
         text = json.dumps({"address": address, "pid": os.getpid()})
-        self._write(self._announcement, text.encode())
+        write_file(self._announcement, text.encode())
 
     def close(self) -> None:
         """Takes the announcement back and lets go of the lock."""
         self._announcement.unlink(missing_ok=True)
         os.close(self._lock)
-
-    def _write(self, file: Path, data: bytes) -> None:
-        staged = file.with_name(f"{file.name}.new")
-        with open(staged, "wb", opener=_private) as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        staged.rename(file)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,28 +1,17 @@
-"""Files that survive a power cut once they have their name."""
+"""Copies that survive a power cut once they have their name."""
 
-import os
 import shutil
 from pathlib import Path
 
-
-def write_file(path: Path, data: bytes) -> None:
-    """Puts a whole file in the place of `path`, readable by its owner only."""
-    staged = _staged(path)
-    with staged.open("wb") as file:
-        file.write(data)
-        _sync(file.fileno())
-    _move_in(staged, path)
+from soutu.adapters.durable import replacing
 
 
 def copy_file(source: Path, target: Path) -> int:
     """Copies a file to the place of `target`, if there is one; how many bytes."""
     if not source.is_file():
         return 0
-    staged = _staged(target)
-    with source.open("rb") as original, staged.open("wb") as file:
+    with source.open("rb") as original, replacing(target) as file:
         shutil.copyfileobj(original, file, 1024 * 1024)
-        _sync(file.fileno())
-    _move_in(staged, target)
     return target.stat().st_size
 
 
@@ -36,31 +25,6 @@ def copy_tree(source: Path, target: Path) -> int:
         twin.parent.mkdir(parents=True, exist_ok=True)
         size_bytes += copy_file(file, twin)
     return size_bytes
-
-
-def sync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _staged(path: Path) -> Path:
-    staged = path.with_name(f"{path.name}.new")
-    staged.unlink(missing_ok=True)
-    staged.touch(mode=0o600)
-    return staged
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
-def _move_in(staged: Path, path: Path) -> None:
-    staged.replace(path)
-    sync_directory(path.parent)
 
 
 def _alike(file: Path, twin: Path) -> bool:

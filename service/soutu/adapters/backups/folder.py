@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
-from soutu.adapters.backups.files import copy_file, copy_tree, sync_directory, write_file
+from soutu.adapters.backups.files import copy_file, copy_tree
 from soutu.adapters.backups.manifest import MANIFEST, manifest_text, read_manifest
+from soutu.adapters.durable import sync, write_file
 from soutu.domain.backup import Manifest
 from soutu.domain.errors import invalid_field
 from soutu.ports import ObjectStore
@@ -45,7 +46,7 @@ class BackupFolder:
         """Makes the directory the backup that `manifest` describes, at one stroke."""
         write_file(self._path / MANIFEST, manifest_text(manifest).encode())
         (self._path / _UNFINISHED).unlink(missing_ok=True)
-        sync_directory(self._path)
+        sync(self._path)
 
     def tidy(self, manifest: Manifest) -> None:
         """Removes snapshots that no manifest names."""

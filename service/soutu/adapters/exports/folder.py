@@ -6,13 +6,13 @@
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from soutu.adapters.durable import sync
 from soutu.adapters.exports.hdf5 import Hdf5Reader, Hdf5Writer
 from soutu.adapters.exports.library import unreadable
 from soutu.adapters.exports.parquet import ParquetReader, ParquetWriter
@@ -68,10 +68,10 @@ class WrittenFolder:
         size_bytes = 0
         for file in self._staged.rglob("*"):
             size_bytes += file.stat().st_size if file.is_file() else 0
-            _sync(file)
-        _sync(self._staged)
+            sync(file)
+        sync(self._staged)
         self._staged.rename(self._path)
-        _sync(self._path.parent)
+        sync(self._path.parent)
         return size_bytes
 
     def discard(self) -> None:
@@ -152,11 +152,3 @@ def _read_header(file: Path) -> ExportHeader:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable("has no export.json, or it cannot be read") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

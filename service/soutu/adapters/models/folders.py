@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from soutu.adapters.durable import sync
 from soutu.domain.cards import CARD_FILE, card_from_text, invalid_model, is_model_name
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
@@ -81,7 +81,7 @@ class FolderModels:
             if not target.is_dir():
                 raise
             return self._same(card)  # another process was quicker
-        _sync(target.parent)
+        sync(target.parent)
         return card
 
     def _same(self, card: ModelCard) -> ModelCard:
@@ -149,14 +149,6 @@ def _copied(folder: Path, card: ModelCard, target: Path) -> Path:
     for name in (CARD_FILE, card.artefact):
         with contextlib.suppress(FileNotFoundError):  # a missing artefact is reported with its hash
             shutil.copyfile(folder / name, target / name)
-            _sync(target / name)
-    _sync(target)
+            sync(target / name)
+    sync(target)
     return target
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,13 +1,13 @@
 """Objects in a local directory, durable against a power cut."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
 from obstore.store import LocalStore
 
+from soutu.adapters.durable import sync
 from soutu.adapters.objects.store import ObstoreObjects
 from soutu.domain.errors import Reason, SoutuError
 
@@ -48,7 +48,7 @@ class LocalObjects(ObstoreObjects):
         staged = f"{_STAGING}/{uuid4().hex}"
         try:
             await self._store.put_async(staged, data, use_multipart=False)
-            await asyncio.to_thread(_sync, self._directory / staged)
+            await asyncio.to_thread(sync, self._directory / staged)
             await self._store.rename_async(staged, key)
         except BaseException:
             (self._directory / staged).unlink(missing_ok=True)
@@ -57,7 +57,7 @@ class LocalObjects(ObstoreObjects):
     def _sync_entry(self, path: Path) -> None:
         """Makes the file's entry durable, and those of directories that were made for it."""
         directory = path.parent
-        _sync(directory)
+        sync(directory)
         if directory not in self._durable_directories:
             self._sync_entry(directory)
             self._durable_directories.add(directory)
@@ -69,12 +69,4 @@ def _prepare(directory: Path) -> None:
     for left in staging.iterdir():
         left.unlink()
     for made in (directory, directory.parent):
-        _sync(made)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(made)
