@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]
 from soutu.v1.search_pb2 import SearchRequest, SearchResponse
 from soutu.v1.search_pb2_grpc import SearchServiceStub
 
-STOP_S = 300  # an index may be optimised first
+STOP_S = 300  # a large index is sealed first
 MIB = 2**20
 
 

@@ -13,11 +13,18 @@ class RefusedFiles:
         self._capacity = capacity
         self._reasons: OrderedDict[bytes, tuple[int, Reason]] = OrderedDict()
         self._sizes: Counter[int] = Counter()
+        self._slow: OrderedDict[bytes, None] = OrderedDict()
 
     def add(self, data: bytes, reason: Reason) -> None:
-        """Remember these bytes; the oldest are forgotten beyond the capacity."""
+        """Remember these bytes; the oldest are forgotten beyond the capacity. Slow ones are given a second
+        chance: the machine, not the file, may have been to blame."""
         digest = sha256(data).digest()
         if digest in self._reasons:
+            return
+        if reason is Reason.IMAGE_TOO_SLOW and digest not in self._slow:
+            self._slow[digest] = None
+            if len(self._slow) > self._capacity:
+                self._slow.popitem(last=False)
             return
         self._reasons[digest] = (len(data), reason)
         self._sizes[len(data)] += 1

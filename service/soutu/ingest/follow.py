@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from soutu.domain.collection import Generation
-from soutu.domain.errors import SoutuError
+from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.fields import fields_of
 from soutu.domain.query import Point
 from soutu.domain.writing import Change, Failure
 from soutu.ingest.completion import Completion
+from soutu.ingest.scan import mismatches
 from soutu.observe.logs import logger
 from soutu.ports import Catalog, Clock, VectorIndex
 
@@ -81,7 +82,8 @@ class Follower:
             await self._moved.wait_for(lambda: self.ready and self.followed >= revision)
 
     async def run(self) -> None:
-        """Follows until cancelled; faults of the catalogue or the index are waited out."""
+        """Follows until cancelled; faults of the catalogue or the index are waited out, and an index that was
+        lost meanwhile is opened anew."""
         while True:
             try:
                 await self._open()
@@ -89,11 +91,15 @@ class Follower:
                     await self._step()
             except SoutuError as error:
                 _log.warning("following waits", generation=self.generation.uid, reason=error.reason.name)
-                await asyncio.sleep(_RETRY_S)
+                self.ready = self.ready and error.reason is not Reason.INDEX_UNREADY
+            except Exception as error:  # nobody else would go on with it
+                _log.error("following broke", generation=self.generation.uid, exc_info=error)
+            await asyncio.sleep(_RETRY_S)
 
     async def close(self) -> None:
-        """Writes down how far it came. `run` must have ended."""
+        """Gives up optimising and writes down how far it came. `run` must have ended."""
         if self._optimizing:
+            self._optimizing.cancel()
             await asyncio.gather(self._optimizing, return_exceptions=True)
         if self.ready:
             await self._persist()
@@ -174,7 +180,7 @@ class Follower:
             self._begin_optimizing()
         if now >= self._scan_at:
             self._scan_at = now + self._pace.scan_s
-            self._suspects.update(await self.mismatches())
+            self._suspects.update(await mismatches(self._catalog, self._index, self.generation))
 
     async def _persist_when_due(self) -> None:
         now = self._clock.monotonic()
@@ -212,26 +218,6 @@ class Follower:
             if self.followed != self._persisted
             else self._pace.poll_s
         )
-
-    async def mismatches(self) -> set[int]:
-        """The uids whose point and row differ in revision, or of which one is missing."""
-        expected = await self._all_revisions()
-        found = await self._all_entries()
-        return {uid for uid in expected.keys() | found.keys() if expected.get(uid) != found.get(uid)}
-
-    async def _all_revisions(self) -> dict[int, int]:
-        revisions: dict[int, int] = {}
-        while page := await self._catalog.revisions(
-            self.generation.collection_uid, max(revisions, default=0), 10_000
-        ):
-            revisions.update(page)
-        return revisions
-
-    async def _all_entries(self) -> dict[int, int]:
-        entries: dict[int, int] = {}
-        while page := await self._index.entries(self.generation.uid, max(entries, default=0), 10_000):
-            entries.update(page)
-        return entries
 
 
 def _point(change: Change) -> Point:

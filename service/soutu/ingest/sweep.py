@@ -69,6 +69,8 @@ class Sweep:
                 _log.info("swept", contents=removed)
             except SoutuError as error:
                 _log.warning("the sweep is put off", reason=error.reason.name)
+            except Exception as error:  # the next one may do better
+                _log.error("the sweep broke", exc_info=error)
 
 
 async def remove_objects(objects: ObjectStore, sha256: str) -> None:

@@ -1,8 +1,8 @@
 """Whole answers to searches, kept for as long as nothing has changed.
 
 An answer is kept under the collection's uid, the generation's uid, the revision that both the catalogue and
-the index had before and after it was made, and the hash of the request's bytes: so it is found before
-anything is decoded, and a write makes it unfindable.
+the index had before and after it was made, the candidate-list size that the index is tuned to, and the hash
+of the request's bytes: so it is found before anything is decoded, and a write makes it unfindable.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from soutu.ports import Cache
 from soutu.search.search import Opening
 from soutu.v1 import search_pb2
 
-_KEY = struct.Struct(">6sQQQ32s")
+_KEY = struct.Struct(">6sQQQI32s")
 
 
 class Answers:
@@ -29,7 +29,8 @@ class Answers:
             return None
         head = opening.head
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-        return _KEY.pack(b"answer", head.collection.uid, head.generation.uid, opening.followed, digest)
+        uids = head.collection.uid, head.generation.uid
+        return _KEY.pack(b"answer", *uids, opening.followed, head.generation.index.candidates, digest)
 
     async def recall(self, key: bytes) -> search_pb2.SearchResponse | None:
         """The answer under the key, marked as cached."""

@@ -1,5 +1,6 @@
 """ImageService."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from google.rpc import status_pb2
@@ -20,6 +21,8 @@ from soutu.rpc.names import collection_id, image_id_in, image_name
 from soutu.v1 import image_pb2, image_service_pb2, image_service_pb2_grpc
 
 BATCH_LIMIT = 64
+STREAM_LIMIT = 32
+_PIECE_S = 30.0
 _DELETE_LIMIT = 1_000
 _CHUNK_BYTES = 64 * 1024
 _THUMBNAIL_SIDE = 256
@@ -42,6 +45,7 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         self._removals = removals
         self._browser = browser
         self._image_bytes = image_bytes
+        self._gathering = 0
 
     async def UploadImage(
         self, request: image_service_pb2.UploadImageRequest, context: Context
@@ -174,12 +178,26 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
     async def _gathered(
         self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest]
     ) -> image_service_pb2.UploadImageRequest:
-        """The streamed upload as if it had come in one message; refused as soon as it is too large."""
+        """The streamed upload as if it had come in one message; refused as soon as it is too large. No more
+        than STREAM_LIMIT are gathered at a time, and none waits long for its next piece."""
+        if self._gathering >= STREAM_LIMIT:
+            raise SoutuError(Reason.QUEUE_FULL, "Too many streamed uploads are under way; retry shortly.")
+        self._gathering += 1
+        try:
+            return await self._gather(pieces)
+        finally:
+            self._gathering -= 1
+
+    async def _gather(
+        self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest]
+    ) -> image_service_pb2.UploadImageRequest:
         request: image_service_pb2.UploadImageRequest | None = None
         content = bytearray()
-        async for piece in pieces:
+        async for piece in _paced(pieces):
             if piece.WhichOneof("part") != ("chunk" if request else "upload"):
                 raise invalid_field("part", "the first message must have `upload`, all others `chunk`")
+            if request and not piece.chunk:
+                raise invalid_field("chunk", "must not be empty")
             request = request or piece.upload
             content += piece.chunk
             if len(content) > self._image_bytes:
@@ -191,6 +209,19 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
             raise invalid_field("upload", "must come first, without content and uri")
         request.content = bytes(content)
         return request
+
+
+async def _paced(
+    pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest],
+) -> AsyncIterator[image_service_pb2.StreamUploadImageRequest]:
+    """The pieces, each within the time that one may take; DEADLINE_EXCEEDED."""
+    while True:
+        try:
+            async with asyncio.timeout(_PIECE_S):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        yield piece
 
 
 def _uploaded_message(uploaded: Uploaded, collection: str) -> image_service_pb2.UploadImageResponse:

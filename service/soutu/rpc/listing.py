@@ -17,7 +17,7 @@ def list_token(listing: str, after: str | int) -> str:
 def text_after(listing: str, token: str) -> str:
     """The text that `list_token` wrote, "" for no token; PAGE_TOKEN_INVALID for another list's."""
     after = _after(listing, token)
-    if after is not None and not isinstance(after, str):
+    if after is not None and not (isinstance(after, str) and after.isascii() and after.isprintable()):
         raise SoutuError(Reason.PAGE_TOKEN_INVALID, field="page_token")
     return after or ""
 

@@ -38,6 +38,9 @@ SERVICES = (
     "grpc.health.v1.Health",
 )
 
+# Beyond it gRPC itself answers RESOURCE_EXHAUSTED, without details.
+_CALLS_AT_ONCE = 1_000
+
 # For answers that are finished and still being sent.
 _LAST_WORDS_S = 1.0
 
@@ -66,7 +69,9 @@ class Server:
             ("grpc.so_reuseport", 0),
         ]
         self._calls = Calls(metrics)
-        self._server = grpc.aio.server(interceptors=[self._calls], options=options)
+        self._server = grpc.aio.server(
+            interceptors=[self._calls], options=options, maximum_concurrent_rpcs=_CALLS_AT_ONCE
+        )
         self._health = HealthServicer()
         _add(self._server, servicers, self._health)
         if reflection:

@@ -124,7 +124,9 @@ class ImageServiceServicer:
         (without content), then messages with `chunk`.
 
         Limits and errors: those of UploadImage; chunks of at most 1 MiB are
-        advised.
+        advised, empty ones refused. A piece may take 30 s (else
+        DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
+        RESOURCE_EXHAUSTED, QUEUE_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,9 @@ class ImageServiceStub:
     (without content), then messages with `chunk`.
 
     Limits and errors: those of UploadImage; chunks of at most 1 MiB are
-    advised.
+    advised, empty ones refused. A piece may take 30 s (else
+    DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
+    RESOURCE_EXHAUSTED, QUEUE_FULL).
     """
     BatchUploadImages: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.BatchUploadImagesRequest, _image_service_pb2.BatchUploadImagesResponse]
     """Adds several images, each with its own status, in order; good ones are kept
@@ -145,7 +147,9 @@ class ImageServiceAsyncStub(ImageServiceStub):
     (without content), then messages with `chunk`.
 
     Limits and errors: those of UploadImage; chunks of at most 1 MiB are
-    advised.
+    advised, empty ones refused. A piece may take 30 s (else
+    DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
+    RESOURCE_EXHAUSTED, QUEUE_FULL).
     """
     BatchUploadImages: _aio.UnaryUnaryMultiCallable[_image_service_pb2.BatchUploadImagesRequest, _image_service_pb2.BatchUploadImagesResponse]  # type: ignore[assignment]
     """Adds several images, each with its own status, in order; good ones are kept
@@ -243,7 +247,9 @@ class ImageServiceServicer:
         (without content), then messages with `chunk`.
 
         Limits and errors: those of UploadImage; chunks of at most 1 MiB are
-        advised.
+        advised, empty ones refused. A piece may take 30 s (else
+        DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
+        RESOURCE_EXHAUSTED, QUEUE_FULL).
         """
 
     def BatchUploadImages(

@@ -95,17 +95,17 @@ async def test_large_files_and_many_callers_at_once_get_their_own_answers(pool: 
     assert pool.jobs == 41
 
 
-async def test_an_overrun_is_too_slow_and_the_file_is_not_tried_again() -> None:
+async def test_an_overrun_is_too_slow_and_the_file_is_tried_once_more() -> None:
     pool = await opened(1, DecodeLimits(seconds=0.05))
     try:
         before, slow = pool.pids, slow_png()
         assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
         assert (await pool.decode(PHOTO, JOB)).width == 300
         assert await eventually(before)
-        started = time.monotonic()
         assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
-        assert time.monotonic() - started < 0.04
-        assert pool.replaced == 1
+        assert pool.replaced == 2
+        assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
+        assert pool.replaced == 2
         assert await reason_of(pool, slow[:-1] + b"?") in (Reason.IMAGE_TOO_SLOW, Reason.IMAGE_UNREADABLE)
     finally:
         await pool.close()

@@ -11,6 +11,7 @@ from soutu.domain.collection import IndexSpec
 from soutu.domain.query import Point
 from soutu.ingest.completion import Completion
 from soutu.ingest.follow import Follower, Pace
+from soutu.ingest.scan import mismatches
 from soutu.observe.clock import SystemClock
 from soutu.ports import Catalog
 from tests.unit.ingest.fakes import DIMENSION, Embeddings, FragileIndex, ListCatalog, generation, vector
@@ -158,9 +159,9 @@ async def test_suspects_are_compared_with_the_catalogue_again(
     catalog.put(2)
     async with following(follower, 2):
         await index.write(1, [Point(2, 1, vector(9)), Point(8, 1, vector(8))], [1])
-        assert await follower.mismatches() == {1, 2, 8}
+        assert await mismatches(cast(Catalog, catalog), index, follower.generation) == {1, 2, 8}
         follower.suspect([1, 2, 8])
-        await _until_whole(follower)
+        await _until_whole(catalog, index, follower)
         assert await held(index) == {1: 1, 2: 2}
 
 
@@ -171,7 +172,7 @@ async def test_a_periodic_scan_finds_what_nobody_suspects(
     follower = follower_of(catalog, index, embeddings, Pace(poll_s=0.05, persist_s=0.01, scan_s=0.1))
     async with following(follower, 1):
         await index.write(1, [Point(8, 1, vector(8))], [1])
-        await _until_whole(follower)
+        await _until_whole(catalog, index, follower)
         assert await held(index) == {1: 1}
 
 
@@ -188,7 +189,30 @@ async def test_how_far_it_came_is_written_down(
     assert (catalog.found[0].followed, index.persisted) == (1, before + 1)
 
 
-async def _until_whole(follower: Follower) -> None:
+async def _until_whole(catalog: ListCatalog, index: FragileIndex, follower: Follower) -> None:
     async with asyncio.timeout(WAIT_S):
-        while await follower.mismatches():
+        while await mismatches(cast(Catalog, catalog), index, follower.generation):
             await asyncio.sleep(0.01)
+
+
+class SlowToOptimize(FragileIndex):
+    """An index whose optimising takes an hour, unless it is given up."""
+
+    given_up = False
+
+    async def optimize(self, generation: int) -> None:
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            self.given_up = True
+            raise
+
+
+async def test_closing_gives_up_optimising(catalog: ListCatalog, embeddings: Embeddings) -> None:
+    catalog.put(1)
+    index = SlowToOptimize()
+    follower = follower_of(catalog, index, embeddings)
+    async with following(follower, 1):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(follower.close(), WAIT_S)
+    assert index.given_up

@@ -3,12 +3,15 @@
 import asyncio
 import hashlib
 import os
-from pathlib import Path
+import stat
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image, Keeping
 from soutu.domain.objects import content_key
 from soutu.ports import ObjectStore
+
+# No link at the end of the path, no waiting for a pipe's other end.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class KeptOriginals:
@@ -29,10 +32,11 @@ class KeptOriginals:
 
 def _read_referenced(image: Image) -> bytes:
     try:
-        with Path(image.original.path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size != image.content.size_bytes:
+        with os.fdopen(os.open(image.original.path, _FLAGS), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size != image.content.size_bytes:
                 raise SoutuError(Reason.ORIGINAL_CHANGED)
-            data = file.read()
+            data = file.read(image.content.size_bytes)
     except OSError as error:
         raise SoutuError(Reason.ORIGINAL_GONE) from error
     if _sha256(data) != image.content.sha256:

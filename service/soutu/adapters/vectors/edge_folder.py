@@ -1,6 +1,7 @@
 """Where a generation's shard lies on disk: made, opened, set aside and removed so that no crash leaves half.
 
-<directory>/<uid>/shard/...        the engine's files
+<directory>/<uid>/shard-<n>/...    the engine's files; two of them while one is made anew by optimising
+<directory>/<uid>/shard            a link to the one that counts
 <directory>/<uid>/seal.json        their checksums, while the shard is closed in order
 <directory>/fresh-<uid>            one being made
 <directory>/dropped-<uid>          one being removed
@@ -15,8 +16,10 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from soutu.adapters.vectors.edge_errors import in_use, is_in_use, translated
-from soutu.adapters.vectors.edge_holes import GraphHoles
+from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
+from soutu.adapters.vectors.edge_loaded import LoadedShard
 from soutu.adapters.vectors.edge_plan import Plan
+from soutu.adapters.vectors.edge_reading import ShardDamageError, read_through
 from soutu.adapters.vectors.edge_seal import (
     break_seal,
     sealed_note,
@@ -26,10 +29,6 @@ from soutu.adapters.vectors.edge_seal import (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class ShardDamageError(Exception):
-    """The files are there and are not a shard that can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,18 @@ class ShardFolder:
         return self.directory / str(self.uid)
 
     @property
-    def _files(self) -> Path:
+    def _link(self) -> Path:
         return self.path / "shard"
+
+    @property
+    def _files(self) -> Path:
+        return self._link.resolve()
 
     @property
     def _seal(self) -> Path:
         return self.path / "seal.json"
 
-    def open(self, plan: Plan) -> tuple[edge.EdgeShard, GraphHoles]:
+    def open(self, plan: Plan) -> LoadedShard:
         """The shard as it was left, or an empty one if there is none or it cannot be trusted.
 
         INDEX_UNAVAILABLE if another process has it, or if no shard can be made here at all.
@@ -62,6 +65,7 @@ class ShardFolder:
             if not self.path.exists():
                 self._make(plan).rename(self.path)
                 sync_directory(self.directory)
+            _link_first(self.path)
             try:
                 return self._load(plan)
             except ShardDamageError as damage:
@@ -87,7 +91,34 @@ class ShardFolder:
         for leftover in (self._dropped(), *self._damaged()):
             shutil.rmtree(leftover, ignore_errors=True)
 
-    def _load(self, plan: Plan) -> tuple[edge.EdgeShard, GraphHoles]:
+    def next_files(self) -> Path:
+        """A folder that is not there yet, for the files that may follow those that count."""
+        numbers = [int(path.name.rsplit("-", 1)[1]) for path in self.path.glob("shard-*")]
+        return self.path / f"shard-{1 + max(numbers, default=0)}"
+
+    def loaded(self, files: Path, plan: Plan) -> LoadedShard:
+        """The shard in `files`, which optimize() has just left."""
+        shard = edge.EdgeShard.load(str(files), plan.config())
+        state = shard.info()
+        return LoadedShard(
+            shard, GraphHoles(VACUUM_AT * state.indexed_vectors_count, state.points_count), plan, files
+        )
+
+    def point_to(self, files: Path) -> None:
+        """Makes `files` those that count, in one step; sync() or sweep() make it survive a power cut."""
+        link = self.path / "shard.part"
+        link.unlink(missing_ok=True)
+        link.symlink_to(files.name)
+        link.rename(self._link)
+
+    def sweep(self) -> None:
+        """Removes files of the shard that do not count, or no longer."""
+        sync_directory(self.path)
+        for path in self.path.glob("shard-*"):
+            if path != self._files:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _load(self, plan: Plan) -> LoadedShard:
         """The shard, found whole; ShardDamageError with the engine's complaint as its cause."""
         holes: float | None = None
         if self._seal.exists():
@@ -102,12 +133,14 @@ class ShardFolder:
                 raise in_use() from error
             raise ShardDamageError from error
         if holes is None:
-            _read_through(shard, plan.dimension)
+            read_through(shard, plan.dimension)
+        self.sweep()
         state = shard.info()
         unknown = float(state.indexed_vectors_count)
-        return shard, GraphHoles(unknown if holes is None else holes, state.points_count)
+        holes = unknown if holes is None else holes
+        return LoadedShard(shard, GraphHoles(holes, state.points_count), plan, self._files)
 
-    def _replace(self, plan: Plan) -> tuple[edge.EdgeShard, GraphHoles]:
+    def _replace(self, plan: Plan) -> LoadedShard:
         """An empty shard. It is made before the damaged one is moved, so that what only looked like damage
         (a full disk, no more file handles) fails here and moves nothing."""
         fresh = self._make(plan)
@@ -118,13 +151,14 @@ class ShardFolder:
         sync_directory(self.directory)
         for path in older:
             shutil.rmtree(path, ignore_errors=True)
-        return edge.EdgeShard.load(str(self._files), plan.config()), GraphHoles(0, 0)
+        return self.loaded(self._files, plan)
 
     def _make(self, plan: Plan) -> Path:
         """A whole and closed empty shard beside its place."""
         fresh = self.directory / f"fresh-{self.uid}"
         fresh.mkdir(parents=True)
         edge.EdgeShard.create(str(fresh / "shard"), plan.config()).close()
+        _link_first(fresh)
         sync_directories(fresh)
         return fresh
 
@@ -145,20 +179,13 @@ def folders_in(directory: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _read_through(shard: edge.EdgeShard, dimension: int) -> None:
-    """ShardDamageError unless every point still has its vector and its payload: 0.4 s for 50,000."""
-    try:
-        count = shard.count(edge.CountRequest())
-        request = edge.QueryRequest(
-            limit=count + 1,
-            query=edge.Query.Nearest([1.0] + [0.0] * (dimension - 1)),
-            with_payload=["revision"],
-            params=edge.SearchParams(exact=True),
-        )
-        whole = sum("revision" in (point.payload or {}) for point in shard.query(request))
-    except BaseException as error:
-        shard.close()
-        raise ShardDamageError from error
-    if whole != count:
-        shard.close()
-        raise ShardDamageError(f"{count - whole} of {count} points cannot be read")
+def _link_first(path: Path) -> None:
+    """Makes the folder "shard", as the engine makes it, the first of its kind, with a link to it; goes on
+    where a kill has come between."""
+    link, first = path / "shard", path / "shard-0"
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(first, ignore_errors=True)
+        link.rename(first)
+    if first.exists() and not link.is_symlink():
+        link.symlink_to(first.name)
+        sync_directory(path)

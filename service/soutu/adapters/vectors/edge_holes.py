@@ -12,6 +12,7 @@ from threading import Lock
 import qdrant_edge as edge
 
 VACUUM_AT = 0.2  # the share of holes from which optimize() builds anew
+VACUUM_LEAST = 100  # holes, below which it does not
 _SEARCHABLE_BELOW = 0.5
 
 # The engine exports no ShardInfo at run time, only in its stubs: hence the quotes.
@@ -40,9 +41,23 @@ class GraphHoles:
         """Whether the graph may miss points, so that only a scan is to be trusted."""
         return self.bound(state) > _SEARCHABLE_BELOW * state.indexed_vectors_count
 
-    def optimized(self, before: "edge.ShardInfo", written_before: int, after: "edge.ShardInfo") -> None:
-        """Counts anew from the moment that optimize() began, which has left no more than its share."""
+    def due(self, state: "edge.ShardInfo", flat_below: float) -> bool:
+        """Whether optimize() may find a graph to build or holes enough to fill.
+
+        The number of points outside the graph is not told either: it is what the graph cannot hold, plus what
+        was overwritten since, and at most what was written since. A shard full of holes is seen to be so late
+        by what optimize() leaves, VACUUM_AT, which is before searches begin to scan.
+        """
+        indexed, points = state.indexed_vectors_count, state.points_count
+        overwritten = self.bound(state) - min(self.left, VACUUM_AT * indexed)
+        outside = max(points - indexed + overwritten, self.written)
+        if points > flat_below and outside > flat_below:
+            return True
+        return overwritten > max(VACUUM_LEAST, VACUUM_AT * max(indexed, points))
+
+    def optimized(self, before: "edge.ShardInfo", written_before: int) -> None:
+        """Counts anew from the moment `before`, at which optimize() has found no more than its share."""
         with self._lock:
-            self.left = VACUUM_AT * after.indexed_vectors_count
+            self.left = VACUUM_AT * before.indexed_vectors_count
             self.points = before.points_count
             self.written -= written_before

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import qdrant_edge as edge
 
-from soutu.adapters.vectors.edge_holes import VACUUM_AT
+from soutu.adapters.vectors.edge_holes import VACUUM_AT, VACUUM_LEAST
 from soutu.domain.collection import IndexSpec, IndexType
 from soutu.domain.errors import invalid_field
 
@@ -44,7 +44,7 @@ class Plan:
             optimizers=edge.EdgeOptimizersConfig(
                 indexing_threshold=self._flat_kb(),
                 deleted_threshold=VACUUM_AT,
-                vacuum_min_vector_number=100,
+                vacuum_min_vector_number=VACUUM_LEAST,
             ),
             payload_memory=edge.Memory.Cached,
             max_search_threads=self.threads,

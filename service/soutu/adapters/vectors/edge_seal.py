@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-_BLOCK_BYTES = 1 << 18
-_ZEROS = bytes(_BLOCK_BYTES)
+BLOCK_BYTES = 1 << 18
+_ZEROS = bytes(BLOCK_BYTES)
 
 
 def write_seal(path: Path, folder: Path, note: float = 0.0) -> None:
@@ -68,14 +68,14 @@ def _checksum(path: Path) -> int:
     """Of size and content; blocks of zeros count for nothing, whether the file system stores them or not."""
     checksum = path.stat().st_size
     with path.open("rb", buffering=0) as file:
-        for offset in _filled_blocks(file.fileno(), path.stat().st_size):
-            block = os.pread(file.fileno(), _BLOCK_BYTES, offset)
+        for offset in filled_blocks(file.fileno(), path.stat().st_size):
+            block = os.pread(file.fileno(), BLOCK_BYTES, offset)
             if block != _ZEROS[: len(block)]:
                 checksum = zlib.crc32(block, zlib.crc32(offset.to_bytes(8, "little"), checksum))
     return checksum
 
 
-def _filled_blocks(handle: int, size_bytes: int) -> Iterator[int]:
+def filled_blocks(handle: int, size_bytes: int) -> Iterator[int]:
     """The offsets of all blocks, less those that lie in holes: the engine's files are sparse, 32 MB each."""
     offset = 0
     while offset < size_bytes:
@@ -83,6 +83,6 @@ def _filled_blocks(handle: int, size_bytes: int) -> Iterator[int]:
             filled = os.lseek(handle, offset, os.SEEK_DATA) if hasattr(os, "SEEK_DATA") else offset
         except OSError:  # there is nothing but a hole from here on
             return
-        offset = filled - filled % _BLOCK_BYTES
+        offset = filled - filled % BLOCK_BYTES
         yield offset
-        offset += _BLOCK_BYTES
+        offset += BLOCK_BYTES

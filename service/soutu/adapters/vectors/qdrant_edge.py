@@ -13,13 +13,13 @@ from soutu.adapters.vectors.checks import unopened
 from soutu.adapters.vectors.edge_errors import translated
 from soutu.adapters.vectors.edge_folder import ShardFolder, folders_in
 from soutu.adapters.vectors.edge_plan import FLAT_BELOW, check_spec, plan_for
+from soutu.adapters.vectors.edge_process import OptimiserProcess
 from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.domain.collection import IndexSpec
 from soutu.domain.embedding import Vectors
 from soutu.domain.query import Candidate, Point
 
 _Result = TypeVar("_Result")
-_CLOSE_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class QdrantEdgeIndex:
 
     `threads` searches run at the same time. Below `flat_below` points, searches are exact. A write survives
     the process when it returns, and a power cut after persist(). A call that is cancelled goes on in its
-    thread; nothing is left half done.
+    thread, but for optimize(); nothing is left half done.
     """
 
     def __init__(self, directory: Path, threads: int, *, flat_below: int = FLAT_BELOW) -> None:
@@ -93,8 +93,16 @@ class QdrantEdgeIndex:
         return await _run(self._searchers, self._opened(generation).shard.count)
 
     async def optimize(self, generation: int) -> None:
-        """Builds the graph in a thread of its own; a second call waits for the first."""
-        await _in_own_thread(self._opened(generation).shard.optimize)
+        """Builds the graph in a process of its own, if one is due; a second call waits for the first.
+
+        One that is cancelled is given up. INDEX_UNAVAILABLE if the process fails, and all is as before.
+        """
+        shard, process = self._opened(generation).shard, OptimiserProcess()
+        try:
+            await _in_own_thread(partial(shard.optimize, process))
+        except asyncio.CancelledError:
+            process.stop()
+            raise
 
     async def drop(self, generation: int) -> None:
         """Removes the generation's files, open or not; calls on it fail with INDEX_UNREADY from now on."""
@@ -116,15 +124,14 @@ class QdrantEdgeIndex:
         return await asyncio.to_thread(folders_in, self._directory)
 
     async def close(self) -> None:
-        """Ends what runs, then closes every shard. An optimize() is waited for 5 s; a longer one is left to
-        end with the process, which it survives like a kill."""
+        """Ends what runs, then closes every shard. An optimize() is given up, and its call fails."""
         taken = self._taken()
 
         def closed() -> None:
             self._searchers.shutdown()
             for opened in (*taken, *self._taken()):  # an open() may have been under way
                 opened.writer.shutdown()
-                opened.shard.close(_CLOSE_WAIT_S)
+                opened.shard.close()
 
         await _run(self._opener, closed)
         self._opener.shutdown(wait=False)

@@ -1,0 +1,123 @@
+"""One loaded shard: the engine asked and told in our terms. Everything here blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from soutu.adapters.vectors.checks import checked_dimension
+from soutu.adapters.vectors.edge_holes import GraphHoles
+from soutu.adapters.vectors.edge_plan import Plan
+from soutu.adapters.vectors.edge_points import REVISION, edge_copy, edge_point, revision_of, uid_of
+from soutu.domain.embedding import Vectors
+from soutu.domain.query import Candidate, Point
+
+# The engine keeps the interpreter's lock for as long as a call lasts, so long calls are cut into short ones.
+_POINTS_PER_UPDATE = 128  # 1 to 7 ms
+_ENTRIES_PER_SCROLL = 2_000  # 5 ms
+
+
+@dataclass(eq=False, slots=True)
+class LoadedShard:
+    """The shard in the folder `files`. `users` calls are at work in it, as CurrentShard counts them."""
+
+    shard: edge.EdgeShard
+    holes: GraphHoles
+    plan: Plan
+    files: Path
+    users: int = 0
+
+    def write(self, points: Sequence[Point], gone: Sequence[int]) -> None:
+        """Upserts, then deletes."""
+        self.holes.add(len(points) + len(gone))
+        for chunk in _chunks(points):
+            self.shard.update(edge.UpdateOperation.upsert_points([edge_point(point) for point in chunk]))
+        if gone:
+            self.shard.update(edge.UpdateOperation.delete_points(list(gone)))
+
+    def take_from(self, other: "LoadedShard", uids: Sequence[int]) -> None:
+        """Makes these uids here what they are in `other`: the same points, or none."""
+        self.holes.add(len(uids))
+        for first in range(0, len(uids), _POINTS_PER_UPDATE):
+            asked = uids[first : first + _POINTS_PER_UPDATE]
+            found = other.shard.retrieve(list(asked), with_payload=True, with_vector=True)
+            copies = [edge_copy(record) for record in found]
+            missing = set(asked) - {uid_of(record) for record in found}
+            if copies:
+                self.shard.update(edge.UpdateOperation.upsert_points(copies))
+            if missing:
+                self.shard.update(edge.UpdateOperation.delete_points(sorted(missing)))
+
+    def nearest(self, vectors: Vectors, limit: int, candidates: int) -> list[list[Candidate]]:
+        """For each row of `vectors` (n, dimension) its `limit` best points, ties by uid."""
+        checked_dimension(vectors, self.plan.dimension)
+        if limit <= 0:
+            return [[] for _ in vectors]
+        return [
+            self._settled(vectors[row : row + 1], points, limit, candidates)
+            for row, points in enumerate(self._query(vectors, limit + 1, candidates))
+        ]
+
+    def entries(self, after: int, limit: int) -> list[tuple[int, int]]:
+        """Up to `limit` (uid, revision) beyond uid `after`, by uid."""
+        entries: list[tuple[int, int]] = []
+        while len(entries) < limit:
+            asked = min(limit - len(entries), _ENTRIES_PER_SCROLL)
+            request = edge.ScrollRequest(
+                offset=max(after + 1, 0), limit=asked, with_payload=[REVISION], with_vector=False
+            )
+            records, _ = self.shard.scroll(request)
+            entries.extend((uid_of(record), revision_of(record)) for record in records)
+            if len(records) < asked:
+                break
+            after = entries[-1][0]
+        return entries
+
+    def count(self) -> int:
+        """The number of points, counted (3 ms for 50,000)."""
+        return self.shard.count(edge.CountRequest())
+
+    def is_due(self) -> bool:
+        """Whether optimize() may find something to do; asks for a number or two."""
+        return self.holes.due(self.shard.info(), self.plan.flat_below)
+
+    def _query(self, vectors: Vectors, limit: int, candidates: int) -> list[list[edge.ScoredPoint]]:
+        state = self.shard.info()
+        held = state.points_count
+        exact = held < self.plan.flat_below or self.holes.too_many(state)
+        params = edge.SearchParams(hnsw_ef=max(candidates or self.plan.candidates, limit), exact=exact)
+        found = self._run(vectors, limit, params)
+        if min(map(len, found), default=limit) < min(limit, held):
+            # A graph can lose touch with a point; "fewer only if the index holds fewer" is promised.
+            found = self._run(vectors, limit, edge.SearchParams(exact=True))
+        return found
+
+    def _run(self, vectors: Vectors, limit: int, params: edge.SearchParams) -> list[list[edge.ScoredPoint]]:
+        """One planned batch: the engine scans exactly for 16 vectors in the time of 5."""
+        requests = [
+            edge.QueryRequest(
+                limit=limit, query=edge.Query.Nearest(vector), with_payload=[REVISION], params=params
+            )
+            for vector in vectors.tolist()
+        ]
+        return self.shard.query_batch(edge.QueryBatchRequest(requests))
+
+    def _settled(
+        self, vector: Vectors, found: list[edge.ScoredPoint], limit: int, candidates: int
+    ) -> list[Candidate]:
+        """The best `limit` of `found`, ties by uid. The engine breaks ties as it likes, so while one goes
+        across the cut and past what was fetched, more is fetched."""
+        reach = len(found)
+        while len(found) == reach > limit and found[-1].score == found[limit - 1].score:
+            reach *= 2
+            found = self._query(vector, reach, candidates)[0]
+        ordered = sorted((-point.score, uid_of(point), revision_of(point)) for point in found)
+        return [Candidate(uid, -score, revision) for score, uid, revision in ordered[:limit]]
+
+
+def _chunks(points: Sequence[Point]) -> Iterator[list[Point]]:
+    iterator = iter(points)
+    while chunk := list(islice(iterator, _POINTS_PER_UPDATE)):
+        yield chunk
