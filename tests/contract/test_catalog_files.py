@@ -111,3 +111,14 @@ async def test_a_collection_is_filled_by_one_operation_at_a_time(
     assert operation is not None
     await catalog.finish_operation(operation.uid, "me", OperationState.SUCCEEDED, Progress())
     await begin(OperationKind.SYNC)
+
+
+async def test_one_backup_is_made_at_a_time(catalog: Catalog) -> None:
+    await catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": "/b"})
+    with pytest.raises(SoutuError) as failure:
+        await catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": "/other"})
+    assert failure.value.reason is Reason.BACKUP_RUNNING
+    operation = await catalog.claim_operation("me", 30)
+    assert operation is not None
+    await catalog.finish_operation(operation.uid, "me", OperationState.SUCCEEDED, Progress())
+    await catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": "/b"})

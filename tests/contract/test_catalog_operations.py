@@ -180,6 +180,20 @@ async def test_a_checkpoint_is_written_with_its_shard(catalog: Catalog, pictures
     assert third[1] == failures[2]
 
 
+async def test_refused_writes_become_failures_in_the_same_commit(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    operation = await asked(catalog, pictures)
+    await catalog.claim_operation("me", LEASE_S)
+    checkpoint = Checkpoint(operation.uid, "3", 3, 1, (Failure("c", "R", "M"),), "me", record_refusals=True)
+    commit = await catalog.commit(pictures.uid, [put("a"), put("a")], checkpoint=checkpoint)
+    assert isinstance(commit.outcomes[1], SoutuError)
+    found = await catalog.operation(operation.id)
+    assert (found.cursor, found.progress) == ("3", Progress(0, 3, 2))
+    failures = [failure for _, failure in await catalog.failures(operation.uid, 0, 10)]
+    assert [(each.subject, each.reason) for each in failures] == [("c", "R"), ("a", "IMAGE_EXISTS")]
+
+
 @pytest.mark.parametrize("owner", ["", "somebody else"])
 async def test_a_shard_of_a_stopped_or_lost_operation_is_not_written(
     catalog: Catalog, pictures: Collection, owner: str

@@ -205,6 +205,7 @@ def test_a_stream_that_breaks_its_rules_is_refused(server: Served, collection: s
         "bytes first": ([chunk, head], "FIELD_INVALID"),
         "two heads": ([head, chunk, head], "FIELD_INVALID"),
         "an empty message": ([head, StreamUploadImageRequest()], "FIELD_INVALID"),
+        "an empty chunk": ([head, StreamUploadImageRequest(chunk=b"")], "FIELD_INVALID"),
         "content in the head": ([full], "FIELD_INVALID"),
         "no bytes": ([head], "IMAGE_EMPTY"),
     }

@@ -23,7 +23,8 @@ class DecodePool:
     """Decodes untrusted images in `size` spawned processes, with limits on memory and time.
 
     A decoder that dies or overruns is killed and replaced in the background; its file is refused with the
-    same reason from then on, a slow one after a second try. `jobs` counts what was answered, `replaced` the decoders lost.
+    same reason from then on, a slow one after a second try. `jobs` counts what was answered, `replaced` the
+    decoders lost.
     """
 
     def __init__(self, size: int, limits: DecodeLimits) -> None:

@@ -92,7 +92,7 @@ class Follower:
             except SoutuError as error:
                 _log.warning("following waits", generation=self.generation.uid, reason=error.reason.name)
                 self.ready = self.ready and error.reason is not Reason.INDEX_UNREADY
-            except Exception as error:  # nobody else would go on with it
+            except Exception as error:  # noqa: BLE001 (nobody else would go on with it)
                 _log.error("following broke", generation=self.generation.uid, exc_info=error)
             await asyncio.sleep(_RETRY_S)
 

@@ -69,7 +69,7 @@ class Sweep:
                 _log.info("swept", contents=removed)
             except SoutuError as error:
                 _log.warning("the sweep is put off", reason=error.reason.name)
-            except Exception as error:  # the next one may do better
+            except Exception as error:  # noqa: BLE001 (the next one may do better)
                 _log.error("the sweep broke", exc_info=error)
 
 

@@ -1,6 +1,7 @@
 """What an import believes of an export."""
 
 import hashlib
+import os
 from collections.abc import Collection as Some
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from soutu.ingest.reading import Reading
 PICTURE = b"the picture"
 SHA256 = hashlib.sha256(PICTURE).hexdigest()
 MODEL, OTHER = ModelRef("m", "1"), ModelRef("n", "1")
+LIMIT_BYTES = 1_000
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = ExportHeader(ExportFormat.PARQUET, "c", {}, MODEL, 3)
 VECTOR = np.array([0, 3, 4], np.float32)
@@ -32,7 +34,7 @@ class Export:
     originals: dict[str, bytes] = field(default_factory=dict)
     header: ExportHeader = HEADER
 
-    def original(self, sha256: str) -> bytes | None:
+    def original(self, sha256: str, limit_bytes: int) -> bytes | None:
         return self.originals.get(sha256)
 
 
@@ -69,7 +71,7 @@ async def taken(
     export: Export, each: Exported, where: Target, roots: tuple[Path, ...] = ()
 ) -> tuple[Put | Failure, list[bytes]]:
     stores = Stores()
-    intake = Intake(cast(Any, Reads()), cast(Any, stores), roots)
+    intake = Intake(cast(Any, Reads()), cast(Any, stores), roots, LIMIT_BYTES)
     return (await intake.puts(export, [each], where))[0], stores.stored
 
 
@@ -108,6 +110,21 @@ async def test_only_files_below_the_build_roots_are_referred_to(tmp_path: Path) 
         kept[place] = (await put_of(Export(), each, target(), (tmp_path / "in",))).original.path
     assert kept.pop("in/a.png") == str(tmp_path / "in/a.png")
     assert set(kept.values()) == {""}
+
+
+async def test_a_file_that_is_no_picture_is_not_even_read(tmp_path: Path) -> None:
+    huge = b"x" * (LIMIT_BYTES + 1)
+    (tmp_path / "huge").write_bytes(huge)
+    content = Content(hashlib.sha256(huge).hexdigest(), len(huge), 3, 4, "image/png")
+    original = Original(Keeping.REFERENCED, str(tmp_path / "huge"), 7)
+    put = await put_of(
+        Export(), Exported(image(content=content, original=original), VECTOR), target(), (tmp_path,)
+    )
+    assert put.original.path == ""
+    os.mkfifo(tmp_path / "pipe")
+    original = Original(Keeping.REFERENCED, str(tmp_path / "pipe"), 7)
+    put = await put_of(Export(), Exported(image(original=original), VECTOR), target(), (tmp_path,))
+    assert put.original.path == ""
 
 
 async def test_what_the_contract_does_not_allow_is_a_failure() -> None:

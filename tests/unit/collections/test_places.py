@@ -26,3 +26,8 @@ def test_a_place_lies_below_a_root_whatever_links_say(tmp_path: Path) -> None:
     assert refusal(str(root), []) is Reason.SOURCE_NOT_ALLOWED
     for text in ("", "relative", "/a\0b"):
         assert refusal(text, [root]) is Reason.FIELD_INVALID
+
+
+def test_a_path_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
+    for below in ("n" * 300, "山" * 100, "d/" * 3_000):
+        assert refusal(f"{tmp_path}/{below}", [tmp_path]) is Reason.FIELD_INVALID

@@ -69,3 +69,16 @@ def test_a_directory_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SoutuError) as failure:
         DirectorySource(DirectorySpec(tmp_path / "gone")).listing()
     assert failure.value.reason is Reason.SOURCE_NOT_FOUND
+
+
+def test_a_directory_may_be_as_deep_as_a_path_is_long(tmp_path: Path) -> None:
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(1_200):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("deep.jpg").write_bytes(b"x")
+    finally:
+        os.chdir(here)
+    assert offered(DirectorySpec(tmp_path)) == [f"{'d/' * 1_200}deep.jpg"]

@@ -204,3 +204,29 @@ def test_without_pyarrow_parquet_says_so(root: Path, monkeypatch: pytest.MonkeyP
         source(root, b"", "list.parquet").listing()
     assert failure.value.reason is Reason.FEATURE_UNIMPLEMENTED
     assert "soutu[tables]" in failure.value.message
+
+
+def test_a_manifest_of_any_size_is_read_in_little_memory(root: Path) -> None:
+    endless = source(root, "path\n")
+    with (root / "list.csv").open("r+b") as file:
+        file.truncate(10 * 2**30)
+    with pytest.raises(SoutuError, match="more than 1 GiB") as failure:
+        endless.listing()
+    assert failure.value.reason is Reason.SOURCE_TOO_LARGE
+    long_rows = {
+        "a line": f"path\n{'x' * 2**20}\n",
+        "a header": "x" * (2**20 + 1),
+        "a row of many lines": "path\n" + '"a\n",' * 2**18,
+    }
+    for what, text in long_rows.items():
+        with pytest.raises(SoutuError) as failure:
+            source(root, text).listing()
+        assert failure.value.reason is Reason.SOURCE_TOO_LARGE, what
+
+
+def test_a_manifest_that_is_closed_is_read_no_further(root: Path) -> None:
+    manifest = source(root, "path\na.jpg\nb.jpg\n")
+    manifest.close()
+    with pytest.raises(SoutuError) as failure:
+        manifest.listing()
+    assert failure.value.reason is Reason.OPERATION_CANCELLED

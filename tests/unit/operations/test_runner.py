@@ -25,6 +25,7 @@ class Queue:
 
     waiting: list[Operation]
     ended: dict[str, tuple[OperationState, str]] = field(default_factory=dict)
+    progress: Progress | None = None
     stopping: bool = False
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -46,6 +47,7 @@ class Queue:
         error_message: str = "",
     ) -> None:
         self.ended[f"op{uid}"] = state, error_reason
+        self.progress = progress
         self.done.set()
 
 
@@ -92,6 +94,21 @@ async def test_work_that_ends_has_succeeded() -> None:
     script = Script()
     assert await played(Queue([OPERATION]), script) == (OperationState.SUCCEEDED, "")
     assert script.story == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("reached", "shown"), [(Progress(9, 1, 1), Progress(9, 9, 1)), (Progress(3, 5), Progress(5, 5))]
+)
+async def test_work_that_succeeds_has_done_all_of_it(reached: Progress, shown: Progress) -> None:
+    queue = Queue([replace(OPERATION, progress=reached)])
+    await played(queue, Script())
+    assert queue.progress == shown
+
+
+async def test_work_that_fails_stays_where_it_was() -> None:
+    queue = Queue([replace(OPERATION, progress=Progress(9, 1))])
+    await played(queue, Script(SoutuError(Reason.GENERATION_UNSOUND)))
+    assert queue.progress == Progress(9, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Qdrant Edge as a VectorIndex: in this process, on disk, HNSW above a threshold and exact below it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from soutu.adapters.vectors.edge_process import OptimiserProcess
 from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.domain.collection import IndexSpec
 from soutu.domain.embedding import Vectors
+from soutu.domain.errors import SoutuError
 from soutu.domain.query import Candidate, Point
 
 _Result = TypeVar("_Result")
@@ -67,14 +69,18 @@ class QdrantEdgeIndex:
         return await _run(self._opener, opened)
 
     async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
-        """Upserts, then deletes, after the writes called before."""
+        """Upserts, then deletes, after the writes called before. INDEX_UNREADY where the generation's folder
+        was taken away: open() then makes a new one."""
         opened = self._opened(generation)
-        await _run(opened.writer, partial(opened.shard.write, points, gone))
+        async with self._forgetting_if_lost(generation):
+            await _run(opened.writer, partial(opened.shard.write, points, gone))
 
     async def persist(self, generation: int) -> None:
-        """Flushes and syncs files and directories, after the writes called before: 10 ms or so."""
+        """Flushes and syncs files and directories, after the writes called before: 10 ms or so. INDEX_UNREADY
+        as write()."""
         opened = self._opened(generation)
-        await _run(opened.writer, opened.shard.persist)
+        async with self._forgetting_if_lost(generation):
+            await _run(opened.writer, opened.shard.persist)
 
     async def nearest(
         self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
@@ -135,6 +141,18 @@ class QdrantEdgeIndex:
 
         await _run(self._opener, closed)
         self._opener.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def _forgetting_if_lost(self, generation: int) -> AsyncIterator[None]:
+        """Where the files have vanished under an open shard, lets go of it."""
+        try:
+            yield
+        except SoutuError as error:
+            if (self._directory / str(generation)).is_dir():
+                raise
+            with suppress(SoutuError):
+                await self.drop(generation)
+            raise unopened(generation) from error
 
     def _taken(self) -> list[_Opened]:
         """Every open generation, no longer to be found by calls."""

@@ -78,8 +78,22 @@ async def test_a_backup_begun_again_keeps_the_one_that_is_whole(tmp_path: Path, 
     assert [file.name for file in (tmp_path / "b").glob("catalog-*")] == [manifest.catalog]
 
 
+async def test_a_look_at_a_directory_changes_nothing(tmp_path: Path, data_dir: Path) -> None:
+    folders = BackupFolders(data_dir, LocalObjects.open)
+    await folders.check(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    await backed_up(tmp_path / "b", data_dir)
+    (tmp_path / "b" / "catalog-of-another.db").write_bytes(b"half")
+    await folders.check(tmp_path / "b")
+    assert (tmp_path / "b" / "catalog-of-another.db").exists()
+    for path in (data_dir / "inside", tmp_path, data_dir / "token.key", tmp_path / ("n" * 300)):
+        with pytest.raises(SoutuError) as failure:
+            await folders.check(path)
+        assert failure.value.reason is Reason.FIELD_INVALID
+
+
 async def test_directories_that_hold_anything_else_are_left_alone(tmp_path: Path, data_dir: Path) -> None:
-    for path in (data_dir / "inside", tmp_path, data_dir / "token.key"):
+    for path in (data_dir / "inside", tmp_path, data_dir / "token.key", tmp_path / ("n" * 300)):
         with pytest.raises(SoutuError) as failure:
             await begun(path, data_dir)
         assert failure.value.reason is Reason.FIELD_INVALID

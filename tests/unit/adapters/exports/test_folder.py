@@ -1,5 +1,7 @@
 """Exports written and read again, and what is said of those that cannot be."""
 
+import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,3 +153,28 @@ def test_a_library_that_is_not_installed_is_named() -> None:
         library.library("no_such_library_at_all")
     assert failure.value.reason is Reason.FEATURE_UNIMPLEMENTED
     assert "pip install 'soutu[tables]'" in failure.value.message
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_without_its_library_a_format_is_refused_at_once(
+    tmp_path: Path, kind: ExportFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pyarrow.parquet", "h5py"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SoutuError) as failure:
+        ExportFolders().check(tmp_path / "e", kind)
+    assert failure.value.reason is Reason.FEATURE_UNIMPLEMENTED
+    assert not (tmp_path / "e").exists()
+
+
+def test_an_original_is_a_regular_file_within_the_limit(tmp_path: Path) -> None:
+    export = ExportFolders().write(tmp_path / "e", header(ExportFormat.PARQUET))
+    export.write(rows(1))
+    export.keep("a" * 64, b"12345")
+    export.finish()
+    os.mkfifo(tmp_path / "e" / "originals" / "aa" / f"{'a' * 63}b")
+    read = ExportFolders().read(tmp_path / "e")
+    assert read.original("a" * 64, 5) == b"12345"
+    assert read.original("a" * 64, 4) is None
+    assert read.original(f"{'a' * 63}b", 5) is None
+    read.close()

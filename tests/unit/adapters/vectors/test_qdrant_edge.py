@@ -1,6 +1,7 @@
 """What Qdrant Edge adds to the port's promises: it is on disk, and it has a graph."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -110,6 +111,19 @@ async def test_damage_after_a_kill_is_found_by_reading_through(
     (filled / "1" / "seal.json").unlink()
     damage(next((filled / "1" / "shard").glob(kind)))
     await assert_works_from_new(filled)
+
+
+async def test_files_that_vanish_under_an_open_index_are_noticed_by_the_next_write(filled: Path) -> None:
+    index, _ = await reopened(filled)
+    shutil.rmtree(filled / "1")
+    with pytest.raises(SoutuError) as lost:
+        await index.write(1, points(VECTORS[:5]), [])
+        await index.persist(1)
+    assert lost.value.reason is Reason.INDEX_UNREADY
+    assert await index.open(1, DIMENSION, IndexSpec()) is False
+    await index.write(1, points(VECTORS[:5]), [])
+    assert await index.count(1) == 5
+    await index.close()
 
 
 async def test_another_dimension_is_an_index_that_cannot_be_used(filled: Path) -> None:
