@@ -226,10 +226,13 @@ def explain_what_next(picture: Path) -> None:
     command = " ".join(shlex.quote(shown(Path(word)) if os.sep in word else word) for word in soutu())
     data, example = shlex.quote(shown(WORK / "data")), shlex.quote(shown(picture))
     print(f"""
-Go on with
+Go on with the demo's collection, which lies in {data}
   {command} --data-dir {data} search {example} --sheet demo/mine.png
   {command} --data-dir {data} serve
+
+or with your own pictures, in Soutu's usual data directory
   {command} build ~/Pictures --collection photos
+  {command} search {example} --collection photos
 """)
 
 

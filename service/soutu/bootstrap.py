@@ -221,7 +221,7 @@ async def _stories(
     sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
     generations = Generations(catalog, index, followers, commits, adapters.clock)
-    intake = Intake(reader, storing, settings.build_roots)
+    intake = Intake(reader, storing, settings.build_roots, settings.decode.image_bytes)
     upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
     works: dict[OperationKind, Work] = {
         OperationKind.BUILD: Builds(catalog, sources, files, commits),

@@ -84,6 +84,9 @@ def test_where_a_backup_may_go(admin_server: Served, archive: Path, tmp_path: Pa
     with refused("FIELD_INVALID", "path"):
         client.admin.backup(archive / "mine")
     assert [file.name for file in (archive / "mine").iterdir()] == ["letter.txt"]
+    for below in ("n" * 300, "d/" * 3_000):
+        with refused("FIELD_INVALID", "path"):
+            client.admin.backup(archive / below)
 
 
 @pytest.mark.slow

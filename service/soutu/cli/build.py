@@ -1,12 +1,14 @@
 """`soutu build`: a directory becomes a collection."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soutu.cli.connection import Connection, connected
-from soutu.cli.failures import ExitCode
+from soutu.cli.failures import CommandError, ExitCode
+from soutu.cli.filling import ensured_collection
 
 if TYPE_CHECKING:
     from soutu.client import Client, OperationHandle
@@ -41,25 +43,29 @@ def build(
     Example: `soutu build ~/Pictures --collection photos`
     """
     root = source if source.is_dir() else source.parent
-    kind: SourceKind | None = "tar" if tar else "manifest" if manifest else None
+    kind = checked_kind(source, "tar" if tar else "manifest" if manifest else None)
     with connected(context.obj, source=root) as connection:
-        if create:
-            ensure_collection(connection.client, collection, model)
-        handle = start(connection.client, collection, source, copy=copy, kind=kind)
+        ensured = ensured_collection(connection.client, collection, model) if create else nullcontext()
+        with ensured:
+            handle = start(connection.client, collection, source, copy=copy, kind=kind)
         _follow(connection, handle)
         _summarise(handle)
 
 
-def ensure_collection(client: "Client", collection: str, model: str) -> None:
-    """Makes the collection where there is none; an existing one keeps its model."""
-    from soutu.client import SoutuCallError
-    from soutu.client.names import model_name
+def checked_kind(source: Path, asked: "SourceKind | None" = None) -> "SourceKind":
+    """The kind that is asked for, else the one that the source's name tells; CommandError where it is not."""
+    from soutu.client.sources import kind_of
 
-    try:
-        client.collections.create(collection, model=model_name(model) if model else "")
-    except SoutuCallError as error:
-        if error.reason != "COLLECTION_EXISTS":
-            raise
+    kind = asked or kind_of(source)
+    if (kind == "directory") is source.is_dir():
+        return kind
+    if source.is_dir():
+        raise CommandError(f"{source} is a directory, not a file as --{kind} asks for.", ExitCode.USAGE)
+    raise CommandError(
+        f"{source} is neither a directory nor named as an archive or a manifest. --tar or --manifest says "
+        "what it is; `soutu images upload` takes single pictures.",
+        ExitCode.USAGE,
+    )
 
 
 def start(

@@ -1,7 +1,6 @@
 """What `soutu doctor` looks at, in the order in which one thing needs the other."""
 
 import io
-import os
 import platform
 import shutil
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from soutu import __version__
 from soutu.cli.connection import connected
@@ -76,13 +76,16 @@ def _version(package: str) -> str:
 
 def _data_dir(data_dir: Path) -> Check:
     existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return Check(
-            "data directory", False, f"{existing} is not writable", "Choose another with --data-dir."
-        )
-    free = shutil.disk_usage(existing).free
-    advice = "" if free >= _FREE_BYTES else "Make room: writes fail when the disk is full."
-    return Check("data directory", not advice, f"writable, {size_text(free)} free", advice)
+    try:
+        with TemporaryFile(dir=existing):  # permissions alone do not tell, such as in /proc
+            free = shutil.disk_usage(existing).free
+    except OSError as error:
+        finding = f"{existing} cannot be written: {error.strerror}"
+        return Check("data directory", False, finding, "Choose another with --data-dir.")
+    if free < _FREE_BYTES:
+        advice = "Make room: writes fail when the disk is full."
+        return Check("data directory", False, f"only {size_text(free)} free", advice)
+    return Check("data directory", True, f"writable, {size_text(free)} free")
 
 
 def _server(invocation: Invocation) -> Iterator[Check]:

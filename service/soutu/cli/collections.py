@@ -30,7 +30,7 @@ def list_collections(
             print_message(collection)
         return
     rows = [(id_of(each.name), f"{each.image_count:,}", id_of(each.model)) for each in collections]
-    print_table(("id", "images", "model"), rows, right=("images",))
+    print_table(("id", "images", "model"), rows, ("images",), whole=("id", "model"))
 
 
 @app.command()
@@ -50,11 +50,12 @@ def create(
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make an empty collection."""
-    from soutu.client.names import model_name
+    from soutu.client.names import id_of, model_name
 
     named = model_name(model) if model else ""
     with connected(context.obj) as connection:
-        connection.client.collections.create(collection, model=named, description=description)
+        made = connection.client.collections.create(collection, model=named, description=description)
+    print(f"Collection {collection} made, with {id_of(made.model)}")
 
 
 @app.command()
@@ -106,3 +107,4 @@ def delete(
     """Delete a collection. Files that were built where they are stay untouched."""
     with connected(context.obj) as connection:
         connection.client.collections.delete(collection, force=force)
+    print(f"Collection {collection} deleted")

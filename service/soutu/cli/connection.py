@@ -1,8 +1,9 @@
 """Which server a command talks to."""
 
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,11 @@ from soutu.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from soutu.client import Client
+    from soutu.settings import Settings
 
 _PROBE_S = 2.0
+_STARTING_S = 5.0
+_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +34,31 @@ def connected(
     """The server at the address that was given, else the one that serves the data directory, else the same
     server started inside this process, which may then read images from `source`, too, and keep backups and
     exports in `archive`."""
-    from soutu.cli.local_server import local_server
     from soutu.client import Client
 
-    address = invocation.address or running_server(invocation.settings().data_dir)
-    if address:
-        with Client(address) as client:
-            yield Connection(client, inside=False)
-        return
-    with (
-        local_server(invocation.settings(_inside(invocation, source, archive))) as private,
-        Client(private) as client,
-    ):
-        yield Connection(client, inside=True)
+    with ExitStack() as held:
+        address, inside = invocation.address, False
+        if not address:
+            address, inside = _reached(held, invocation.settings(_inside(invocation, source, archive)))
+        yield Connection(held.enter_context(Client(address)), inside)
+
+
+def _reached(held: ExitStack, settings: "Settings") -> tuple[str, bool]:
+    """A server's address, and whether it was started here, which `held` ends; waits for one that starts."""
+    from soutu.cli.local_server import local_server
+    from soutu.domain.errors import SoutuError
+
+    deadline = time.monotonic() + _STARTING_S
+    while True:
+        if address := running_server(settings.data_dir):
+            return address, False
+        try:
+            return held.enter_context(local_server(settings)), True
+        except SoutuError as error:
+            # What the lock says: another server holds the directory, and will answer soon or is just ending.
+            if not isinstance(error.__cause__, BlockingIOError) or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_S)
 
 
 def running_server(data_dir: Path) -> str | None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from soutu.cli.build import ensure_collection
 from soutu.cli.connection import connected
+from soutu.cli.filling import ensured_collection
 
 _FAILURES_SHOWN = 5
 
@@ -75,8 +75,8 @@ def import_(
     from soutu.cli.progress import show_progress
 
     with connected(context.obj, archive=directory) as connection:
-        ensure_collection(connection.client, collection, model)
-        handle = connection.client.admin.import_(collection, directory)
+        with ensured_collection(connection.client, collection, model):
+            handle = connection.client.admin.import_(collection, directory)
         show_progress(handle)
         result = handle.wait()
         print(f"{result.image_count:,} images, {result.failed:,} failed")

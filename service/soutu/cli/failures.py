@@ -5,6 +5,8 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from soutu.cli.visible import visible
+
 if TYPE_CHECKING:
     from soutu.client import SoutuCallError
 
@@ -15,6 +17,16 @@ _ADVICE = {
     "GENERATION_NOT_FOUND": "`soutu generations list COLLECTION` shows which there are.",
     "MODEL_NOT_FOUND": "`soutu models list` shows which there are.",
     "OPERATION_NOT_FOUND": "`soutu operations list` shows which there are.",
+}
+
+
+_FIELDS = {
+    "collection_id": "The collection's id",
+    "collection": "The collection's id",
+    "parent": "The collection's id",
+    "name": "The name",
+    "generation_id": "The generation's id",
+    "image_id": "The image's id",
 }
 
 
@@ -41,7 +53,7 @@ def report(error: Exception) -> int:
     """Says on stderr what went wrong, in one sentence, and returns the exit code. The log has the trace."""
     _log.debug("the command failed", exc_info=error)
     sentence, code = explained(error)
-    print(f"soutu: {sentence}", file=sys.stderr)
+    print(f"soutu: {visible(sentence)}", file=sys.stderr)
     return code
 
 
@@ -58,6 +70,8 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
             return _of_call(error)
         case SoutuError():
             return error.message, ExitCode.FAILURE
+        case OSError(strerror=str(reason), filename=name) if name:
+            return f"{reason}: {name}", ExitCode.FAILURE
         case SettingsError() | ValueError() | OSError():
             return str(error), ExitCode.FAILURE
     return f"{type(error).__name__}: {error} (unexpected; --verbose shows where)", ExitCode.FAILURE
@@ -68,4 +82,12 @@ def _of_call(error: "SoutuCallError") -> tuple[str, ExitCode]:
         return f"{error.message}. Is it running? `soutu serve` starts it.", ExitCode.UNREACHABLE
     advice = _ADVICE.get(error.reason, "")
     code = ExitCode.NOT_FOUND if error.status == "NOT_FOUND" else ExitCode.FAILURE
-    return f"{error.message} {advice}".strip(), code
+    return f"{_in_our_words(error)} {advice}".strip(), code
+
+
+def _in_our_words(error: "SoutuCallError") -> str:
+    """The message, with what the command line calls otherwise than the contract in its words."""
+    if error.reason == "COLLECTION_NOT_EMPTY":
+        return error.message.replace("set force", "say --force")
+    field = error.metadata.get("field", "")
+    return error.message.replace(f"{field}: ", f"{_FIELDS[field]} ", 1) if field in _FIELDS else error.message

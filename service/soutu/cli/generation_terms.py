@@ -65,3 +65,9 @@ def state_text(generation: "Generation") -> str:
     """Such as building; active for the one that searches use."""
     state = generation.State.Name(generation.state).removeprefix("STATE_").lower()
     return "active" if generation.active else state
+
+
+def behind_text(generation: "Generation", loading: bool) -> str:
+    """How many changes it has still to take over; while indexes are loaded that is not known yet."""
+    unknown = loading and generation.pending_changes and generation.state == generation.STATE_READY
+    return "loading" if unknown else f"{generation.pending_changes:,}"

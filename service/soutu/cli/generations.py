@@ -6,7 +6,7 @@ import typer
 
 from soutu.cli.connection import Connection, connected
 from soutu.cli.failures import ExitCode
-from soutu.cli.generation_terms import estimate_text, index_text, parsed_index, state_text
+from soutu.cli.generation_terms import behind_text, estimate_text, index_text, parsed_index, state_text
 
 if TYPE_CHECKING:
     from soutu.client import OperationHandle
@@ -42,21 +42,23 @@ def list_generations(
 
     with connected(context.obj) as connection:
         generations = list(connection.client.generations.list(collection))
+        parts = connection.client.status().parts
     if as_json:
         for generation in generations:
             print_message(generation)
         return
+    loading = any(part.part == "index" and not part.healthy for part in parts)
     rows = [
         (
             id_of(each.name),
             id_of(each.model),
             index_text(each.index),
             state_text(each),
-            f"{each.pending_changes:,}",
+            behind_text(each, loading),
         )
         for each in generations
     ]
-    print_table(("id", "model", "index", "state", "behind"), rows, right=("behind",))
+    print_table(("id", "model", "index", "state", "behind"), rows, ("behind",), whole=("id", "model"))
 
 
 @app.command()
@@ -119,6 +121,7 @@ def delete(context: typer.Context, collection: CollectionArgument, generation: G
     """Delete a generation that is not the active one. Images stay."""
     with connected(context.obj) as connection:
         connection.client.generations.delete(generation, collection)
+    print(f"Generation {generation} of {collection} deleted")
 
 
 def _follow(connection: Connection, handle: "OperationHandle[Generation]") -> None:

@@ -1,5 +1,6 @@
 """`soutu images`."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from soutu.cli.failures import CommandError
 if TYPE_CHECKING:
     from soutu.client import Client
     from soutu.client.uploads import UploadFields
+    from soutu.v1.image_service_pb2 import UploadImageResponse
 
 app = typer.Typer(help="Stored images: list, get, upload, download, delete.", no_args_is_help=True)
 
@@ -24,9 +26,6 @@ ImageArgument = Annotated[str, typer.Argument(help="The image's id.")]
 def list_images(
     context: typer.Context,
     collection: CollectionOption,
-    filter_text: Annotated[
-        str, typer.Option("--filter", help="Only those that satisfy this expression.")
-    ] = "",
     limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,7 +34,7 @@ def list_images(
     from soutu.cli.tables import print_images
 
     with connected(context.obj) as connection:
-        images = islice(connection.client.images.list(collection, filter=filter_text), limit)
+        images = islice(connection.client.images.list(collection), limit)
         if not as_json:
             print_images(images)
             return
@@ -74,13 +73,14 @@ def upload(
     on_conflict = OnConflict.ON_CONFLICT_REPLACE if replace else OnConflict.ON_CONFLICT_UNSPECIFIED
     fields: UploadFields = {"tags": tags or (), "image_id": image_id, "on_conflict": on_conflict}
     with connected(context.obj) as connection:
-        refused = [file for file in files if not _uploaded(connection.client, collection, file, fields)]
-    if refused:
-        raise CommandError(f"{len(refused)} of {len(files)} files were refused.")
+        answers = [_uploaded(connection.client, collection, file, fields) for file in files]
+    _summarise(collection, answers, replace)
 
 
-def _uploaded(client: "Client", collection: str, file: Path, fields: "UploadFields") -> bool:
-    """Uploads one file and prints its id, or why it was refused."""
+def _uploaded(
+    client: "Client", collection: str, file: Path, fields: "UploadFields"
+) -> "UploadImageResponse | None":
+    """Uploads one file and prints its id, or why it was refused: None."""
     from soutu.cli.output import say
     from soutu.client import SoutuCallError
     from soutu.client.names import id_of
@@ -92,9 +92,22 @@ def _uploaded(client: "Client", collection: str, file: Path, fields: "UploadFiel
         if error.status not in ("INVALID_ARGUMENT", "ALREADY_EXISTS"):
             raise
         say(f"{file}: {error.message}")
-        return False
+        return None
     print(id_of(answer.image.name))
-    return True
+    return answer
+
+
+def _summarise(collection: str, answers: "Sequence[UploadImageResponse | None]", replace: bool) -> None:
+    from soutu.cli.output import count_text, say
+
+    added = sum(1 for answer in answers if answer and answer.created)
+    others = sum(1 for answer in answers if answer and not answer.created)
+    if added:
+        say(f"{count_text(added, 'image')} added to {collection}")
+    if others:
+        say(f"{count_text(others, 'image')} of {collection} {'replaced' if replace else 'there already'}")
+    if refused := answers.count(None):
+        raise CommandError(f"{refused} of {count_text(len(answers), 'file')} refused.")
 
 
 @app.command()
@@ -104,9 +117,12 @@ def delete(
     collection: CollectionOption,
 ) -> None:
     """Delete images. Files that were built where they are stay untouched."""
+    from soutu.cli.output import count_text
+
     with connected(context.obj) as connection:
         for image in images:
             connection.client.images.delete(image, collection=collection)
+    print(f"{count_text(len(images), 'image')} of {collection} deleted")
 
 
 @app.command()

@@ -4,6 +4,8 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+from soutu.cli.visible import visible
+
 HEADING_PX, TEXT_PX, SMALL_PX = 24, 15, 13
 DARK, GREY = "#1c1917", "#78716c"
 
@@ -20,7 +22,7 @@ class Lettering:
 
     def write(self, place: tuple[int, int], text: str, size_px: int, colour: str, width_px: int) -> int:
         """Writes one line with its top left corner at `place`, shortened to the width; returns its width."""
-        line = " ".join(text.split())
+        line = visible(" ".join(text.split()))
         font = font_for(line, size_px)
         line = shortened(line, font, width_px)
         self._draw.text(place, line, fill=colour, font=font)

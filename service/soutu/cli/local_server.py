@@ -33,10 +33,9 @@ def local_server(settings: "Settings") -> Iterator[str]:
 
 @contextmanager
 def socket_directory(data_dir: Path) -> Iterator[Path]:
-    """The data directory, or a temporary one where its path is too long for a socket."""
+    """The data directory, which the server makes, or a temporary one where its path is too long."""
     directory = data_dir.resolve()
     if len(bytes(directory / "cli.sock")) <= _SOCKET_PATH_BYTES:
-        directory.mkdir(parents=True, exist_ok=True)
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="soutu-") as short:

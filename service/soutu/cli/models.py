@@ -1,12 +1,16 @@
 """`soutu models`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soutu.cli.connection import connected
 from soutu.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from soutu.domain.model import ModelRef
+    from soutu.ports import ModelStore
 
 app = typer.Typer(help="Models that turn pictures into vectors: list, add.", no_args_is_help=True)
 
@@ -30,7 +34,7 @@ def list_models(
         (id_of(each.name), str(each.dimension), f"{each.input_width} × {each.input_height}", each.licence)
         for each in models
     ]
-    print_table(("model", "dimension", "input", "licence"), rows, right=("dimension",))
+    print_table(("model", "dimension", "input", "licence"), rows, ("dimension",), whole=("model",))
 
 
 @app.command()
@@ -44,5 +48,17 @@ def add(
     from soutu.bootstrap import model_store
 
     invocation: Invocation = context.obj
-    card = model_store(invocation.settings()).add(folder)
-    print(f"{card.ref} added: {card.dimension} dimensions, {card.input.width} × {card.input.height}")
+    store = model_store(invocation.settings())
+    known = _known(store)
+    card = store.add(folder)
+    done = "is there already" if card.ref in known else "added"
+    print(f"{card.ref} {done}: {card.dimension} dimensions, {card.input.width} × {card.input.height}")
+
+
+def _known(store: "ModelStore") -> "set[ModelRef]":
+    from soutu.domain.errors import SoutuError
+
+    try:
+        return {card.ref for card in store.list()}
+    except SoutuError:  # another model is unsound, which is no reason to refuse this one
+        return set()

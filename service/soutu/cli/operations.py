@@ -74,4 +74,5 @@ def failures(context: typer.Context, operation: OperationArgument) -> None:
 
     with connected(context.obj) as connection:
         found = connection.client.operations.failures(operation)
-        print_table(("item", "reason", "why"), [(each.subject, each.reason, each.message) for each in found])
+        rows = [(each.subject, each.reason, each.message) for each in found]
+    print_table(("item", "reason", "why"), rows, whole=("reason",))

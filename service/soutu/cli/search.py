@@ -1,5 +1,6 @@
 """`soutu search`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,9 +42,6 @@ def search(
     min_score: Annotated[
         float | None, typer.Option(min=-1, max=1, help="No matches below this score.")
     ] = None,
-    filter_text: Annotated[
-        str, typer.Option("--filter", help="Only images that satisfy this expression.")
-    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw query and matches into this PNG.")] = None,
 ) -> None:
@@ -57,8 +55,10 @@ def search(
 
     `soutu search cat.jpg --plus id:garden-7 --minus dog.jpg=0.5` — cats in gardens, rather than dogs
     """
+    if sheet:
+        check_place(sheet)
     query = query_of(QueryOptions(image, stored, vector, region, plus or (), minus or ()))
-    fields: SearchFields = {"filter": filter_text}
+    fields: SearchFields = {}
     if min_score is not None:
         fields["min_score"] = min_score
     with connected(context.obj) as connection:
@@ -67,6 +67,15 @@ def search(
         _print(answer, as_json)
         if sheet:
             _draw(connection.client, name, query, answer, sheet)
+
+
+def check_place(sheet: Path) -> None:
+    """Raises typer.BadParameter where no file of this path can be written."""
+    folder = sheet.resolve().parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"There is no directory {folder}.", param_hint="--sheet")
+    if sheet.is_dir() or not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"{sheet} cannot be written.", param_hint="--sheet")
 
 
 def only_collection(client: "Client") -> str:

@@ -1,13 +1,15 @@
 """`soutu sync`: a collection is made to agree with a directory."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soutu.cli.build import ensure_collection
 from soutu.cli.connection import connected
 from soutu.cli.failures import ExitCode
+from soutu.cli.filling import ensured_collection
+from soutu.cli.visible import visible
 
 if TYPE_CHECKING:
     from soutu.client import OperationHandle
@@ -43,16 +45,15 @@ def sync(
 
     keeping = Keeping.KEEPING_STORED if copy else Keeping.KEEPING_UNSPECIFIED
     with connected(context.obj, source=directory) as connection:
-        if not dry_run:
-            ensure_collection(connection.client, collection, "")
-        handle = connection.client.collections.sync(
-            collection,
-            directory,
-            keeping=keeping,
-            dry_run=dry_run,
-            watch=watch,
-            keep_vanished=keep_vanished,
-        )
+        with nullcontext() if dry_run else ensured_collection(connection.client, collection):
+            handle = connection.client.collections.sync(
+                collection,
+                directory,
+                keeping=keeping,
+                dry_run=dry_run,
+                watch=watch,
+                keep_vanished=keep_vanished,
+            )
         _follow(handle)
         _summarise(handle, dry_run)
 
@@ -95,6 +96,6 @@ def plan_lines(result: "SyncCollectionResponse") -> list[str]:
     for each in result.plan:
         sign = _SIGNS[PlannedChange.Action.Name(each.action).removeprefix("ACTION_")]
         former = f"{each.former_path} -> " if each.former_path else ""
-        lines.append(f"{sign} {former}{each.path}")
+        lines.append(visible(f"{sign} {former}{each.path}"))
     left = result.added + result.changed + result.moved + result.vanished - len(result.plan)
     return [*lines, f"  and {left:,} more"] if left > 0 else lines

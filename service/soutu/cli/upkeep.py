@@ -1,11 +1,14 @@
 """`soutu purge`, `soutu rebuild-index` and `soutu tune-index`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from soutu.cli.connection import connected
 from soutu.cli.failures import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from soutu.client import Client
 
 CollectionArgument = Annotated[
     str, typer.Argument(help="The collection, or collections/NAME/generations/GENERATION.")
@@ -27,16 +30,43 @@ def purge(
 
     Example: `soutu purge cat-1 cat-2 --collection photos`
     """
+    from soutu.cli.output import count_text
     from soutu.cli.progress import show_progress
 
     named = collection or _collection_of(images)
-    if not sure:
-        typer.confirm(f"Remove {len(images)} images of {named} for ever?", abort=True, err=True)
     with connected(context.obj) as connection:
+        if not sure:
+            _confirm(connection.client, named, images)
         handle = connection.client.admin.purge(named, images)
         show_progress(handle)
         result = handle.wait()
-    print(f"{result.image_count:,} images purged, {result.content_count:,} contents removed")
+    contents = count_text(result.content_count, "content")
+    print(f"{count_text(result.image_count, 'image')} purged, {contents} removed")
+
+
+def _confirm(client: "Client", collection: str, images: list[str]) -> None:
+    """Asks whether to go on, having said which images are not there: they may have been deleted before."""
+    from soutu.cli.output import count_text, say
+    from soutu.client.names import id_of
+
+    client.collections.get(collection)
+    gone = [image for image in images if not _is_there(client, collection, image)]
+    if gone:
+        say(f"Not there now: {', '.join(gone)}. What is left of images deleted before is removed.")
+    question = f"Remove {count_text(len(images), 'image')} of {id_of(collection)} for ever?"
+    typer.confirm(question, abort=True, err=True)
+
+
+def _is_there(client: "Client", collection: str, image: str) -> bool:
+    from soutu.client import SoutuCallError
+
+    try:
+        client.images.get(image, collection=collection, fields=["name"])
+    except SoutuCallError as error:
+        if error.reason != "IMAGE_NOT_FOUND":
+            raise
+        return False
+    return True
 
 
 def rebuild_index(context: typer.Context, collection: CollectionArgument) -> None:
@@ -44,13 +74,14 @@ def rebuild_index(context: typer.Context, collection: CollectionArgument) -> Non
 
     Example: `soutu rebuild-index photos`
     """
+    from soutu.cli.output import count_text
     from soutu.cli.progress import show_progress
 
     with connected(context.obj) as connection:
         handle = connection.client.admin.rebuild_index(collection)
         show_progress(handle)
         result = handle.wait()
-    print(f"{result.image_count:,} images indexed")
+    print(f"{count_text(result.image_count, 'image')} indexed")
 
 
 def tune_index(

@@ -1,8 +1,8 @@
 """The client: one connection to a server, and its calls in groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Any, Self, TypeVar, Unpack, cast
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
@@ -11,12 +11,22 @@ from soutu.client.admin import Admin
 from soutu.client.calls import Calls
 from soutu.client.channel import Tls, open_channel
 from soutu.client.collections import Collections
+from soutu.client.errors import SoutuCallError
 from soutu.client.generations import Generations
 from soutu.client.images import Images
 from soutu.client.models import Models
 from soutu.client.names import collection_name
 from soutu.client.operations import Operations
-from soutu.client.queries import Part, Query, SearchFields, Subject, query_part, query_parts, search_request
+from soutu.client.queries import (
+    Part,
+    Query,
+    SearchFields,
+    Subject,
+    path_hint,
+    query_part,
+    query_parts,
+    search_request,
+)
 from soutu.v1.admin_service_pb2 import GetLimitsRequest, GetStatusRequest, Limits, ServerStatus
 from soutu.v1.admin_service_pb2_grpc import AdminServiceStub
 from soutu.v1.search_pb2 import (
@@ -26,10 +36,13 @@ from soutu.v1.search_pb2 import (
     CompareResponse,
     EmbedRequest,
     EmbedResponse,
+    QueryPart,
     SearchRequest,
     SearchResponse,
 )
 from soutu.v1.search_pb2_grpc import SearchServiceStub
+
+ResponseT = TypeVar("ResponseT")
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
@@ -82,7 +95,8 @@ class Client:
 
     def search(self, collection: str, query: Query, **fields: Unpack[SearchFields]) -> SearchResponse:
         """The images of a collection that are most like the query, best first: one page of them."""
-        return self._calls.unary(self._search.Search, search_request(collection, query, **fields))
+        request = search_request(collection, query, **fields)
+        return self._ask(self._search.Search, request, request.parts)
 
     def search_pages(
         self, collection: str, query: Query, **fields: Unpack[SearchFields]
@@ -90,7 +104,7 @@ class Client:
         """The same, page after page as they are asked for."""
         request = search_request(collection, query, **fields)
         while True:
-            page = self._calls.unary(self._search.Search, request)
+            page = self._ask(self._search.Search, request, request.parts)
             yield page
             if not page.next_page_token:
                 return
@@ -104,7 +118,7 @@ class Client:
         """How alike two images are, to the collection's model."""
         (one,), (other,) = query_parts(first, collection), query_parts(second, collection)
         request = CompareRequest(collection=collection_name(collection), first=one, second=other)
-        return self._calls.unary(self._search.Compare, request)
+        return self._ask(self._search.Compare, request, (one, other))
 
     def embed(self, model: str, inputs: Sequence[Subject | Part], *, float16: bool = False) -> EmbedResponse:
         """Their embeddings, in order; `vector_values` makes arrays of them.
@@ -115,7 +129,19 @@ class Client:
         collection = "" if model.startswith("models/") else model
         parts = [query_part(_as_part(item), collection) for item in inputs]
         name = collection_name(model) if collection else model
-        return self._calls.unary(self._search.Embed, EmbedRequest(model=name, inputs=parts, float16=float16))
+        request = EmbedRequest(model=name, inputs=parts, float16=float16)
+        return self._ask(self._search.Embed, request, parts)
+
+    def _ask(
+        self, method: Callable[..., ResponseT], request: object, parts: Iterable[QueryPart]
+    ) -> ResponseT:
+        """The answer; an error about a stored image says how a file is given, where that may be meant."""
+        try:
+            return self._calls.unary(method, request)
+        except SoutuCallError as error:
+            if error.reason == "IMAGE_NOT_FOUND" and (hint := path_hint(parts)):
+                raise error.hinted(hint) from error
+            raise
 
     def status(self) -> ServerStatus:
         """How the server and what it stands on are doing."""

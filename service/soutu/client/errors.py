@@ -13,7 +13,8 @@ class SoutuCallError(Exception):
 
     `status` is the gRPC status by its canonical name ("NOT_FOUND"); `reason` the stable code that programs
     should look at ("IMAGE_NOT_FOUND"), empty where gRPC itself refused the call; `message` a sentence for
-    people; `metadata` short facts such as `field`; `retry_after_s` what the server advises, else None.
+    people; `metadata` short facts such as `field`; `retry_after_s` what the server advises, else None;
+    `hint` what a program may have meant, which only the text of the exception shows.
     """
 
     def __init__(
@@ -23,13 +24,19 @@ class SoutuCallError(Exception):
         reason: str = "",
         metadata: Mapping[str, str] | None = None,
         retry_after_s: float | None = None,
+        hint: str = "",
     ) -> None:
-        super().__init__(f"{reason or status}: {message}")
+        super().__init__(f"{reason or status}: {message} {hint}".rstrip())
         self.status = status
         self.message = message
         self.reason = reason
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after_s = retry_after_s
+        self.hint = hint
+
+    def hinted(self, hint: str) -> "SoutuCallError":
+        """The same error with a hint."""
+        return SoutuCallError(self.status, self.message, self.reason, self.metadata, self.retry_after_s, hint)
 
     @property
     def unreachable(self) -> bool:

@@ -50,6 +50,8 @@ class Part:
     region: tuple[float, float, float, float] | None = None
 
 
+_PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
+
 Query: TypeAlias = Subject | Part | Sequence[Part]
 
 
@@ -124,6 +126,21 @@ def _subject(subject: Subject, collection: str) -> QueryPart:
         case Uri(uri):
             return QueryPart(uri=uri)
     return QueryPart(vector=Vector(values=np.asarray(subject, np.float32).ravel().tolist()))
+
+
+def path_hint(parts: Iterable[QueryPart]) -> str:
+    """What to write where a stored image that is asked for seems to be a file; else empty."""
+    for image in (part.stored_image.rpartition("/")[2] for part in parts):
+        if image.lower().endswith(_PICTURE_ENDINGS) or _is_file(image):
+            return f"A str names a stored image; a file is given as pathlib.Path({image!r})."
+    return ""
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):  # such as a name that is too long for this machine
+        return False
 
 
 def vector_values(vector: Vector) -> NDArray[np.float32]:

@@ -6,11 +6,11 @@ the backup runs. A backup into the directory of an earlier one copies only what 
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from soutu import __version__
 from soutu.collections.places import allowed_place
@@ -25,6 +25,8 @@ from soutu.ports import Catalog, Clock, ObjectStore
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 _AT_ONCE = 8
 _log = logger(__name__)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class BackupFolder(Protocol):
@@ -59,8 +61,12 @@ class BackupFolder(Protocol):
 class BackupFolders(Protocol):
     """Opens directories to be backups."""
 
+    async def check(self, path: Path) -> None:
+        """FIELD_INVALID for a directory that cannot be a backup; changes nothing."""
+        ...
+
     async def open(self, path: Path) -> BackupFolder:
-        """FIELD_INVALID for a directory that holds anything else."""
+        """As `check`, and removes what an earlier backup left unfinished there."""
         ...
 
 
@@ -84,36 +90,41 @@ class Backups:
         self._roots = roots
 
     async def begin(self, path: str) -> Operation:
-        """A backup into a directory that is new, empty or a backup: SOURCE_NOT_ALLOWED, FIELD_INVALID."""
+        """A backup into a directory that is new, empty or a backup: SOURCE_NOT_ALLOWED, FIELD_INVALID,
+        BACKUP_RUNNING."""
         place = await asyncio.to_thread(allowed_place, path, self._roots)
-        await self._folders.open(place)
+        await self._folders.check(place)
         return await self._catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": str(place)})
 
     async def run(self, job: Job) -> Mapping[str, object]:
         """The work of a backup operation; one that was interrupted begins again, and copies nothing twice."""
         path = await asyncio.to_thread(allowed_place, str(job.operation.request["path"]), self._roots)
-        folder = await self._folders.open(path)
         job.progress = replace(job.progress, total=len(_PREFIXES), done=0, failed=0)
-        async with self._removals:
+        async with self._removals:  # to the end: of two backups, neither tidies away what the other copies
+            folder = await self._folders.open(path)
             catalog = folder.catalog(self._clock.now())
             snapshot = await self._catalog.snapshot(catalog)
-            copy = Copying(self._objects, folder.objects)
-            for prefix in _PREFIXES:
-                await copy.all(await self._catalog.snapshot_contents(catalog, prefix))
-                job.progress = replace(job.progress, done=job.progress.done + 1, failed=len(copy.lost))
-        manifest = Manifest(__version__, snapshot, catalog.name, copy.count, tuple(sorted(copy.lost)))
-        size_bytes = copy.size_bytes + await asyncio.to_thread(_finished, folder, catalog, manifest)
-        await self._tidy(folder, catalog, manifest)
+            copy = await self._copied(job, folder, catalog)
+            manifest = Manifest(__version__, snapshot, catalog.name, copy.count, tuple(sorted(copy.lost)))
+            size_bytes = copy.size_bytes + await _carried_through(_finished, folder, catalog, manifest)
+            await self._tidy(folder, catalog, manifest)
         return {"size_bytes": size_bytes, "snapshot_time": snapshot.moment}
 
     async def give_up(self, operation: Operation) -> None:
         """Half a backup has no manifest; the next one into the same directory builds on it."""
 
+    async def _copied(self, job: Job, folder: BackupFolder, catalog: Path) -> "Copying":
+        copy = Copying(self._objects, folder.objects)
+        for prefix in _PREFIXES:
+            await copy.all(await self._catalog.snapshot_contents(catalog, prefix))
+            job.progress = replace(job.progress, done=job.progress.done + 1, failed=len(copy.lost))
+        return copy
+
     async def _tidy(self, folder: BackupFolder, catalog: Path, manifest: Manifest) -> None:
-        await asyncio.to_thread(folder.tidy, manifest)
+        await _carried_through(folder.tidy, manifest)
         for prefix in _PREFIXES:
             wanted = frozenset(await self._catalog.snapshot_contents(catalog, prefix))
-            await asyncio.to_thread(folder.tidy_contents, prefix, wanted)
+            await _carried_through(folder.tidy_contents, prefix, wanted)
 
 
 class Copying:
@@ -154,6 +165,15 @@ class Copying:
             raise SoutuError(Reason.CONTENT_LOST)
         await self._target.put(key, data)
         return len(data)
+
+
+async def _carried_through(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What `work` answers in a thread; a cancellation waits for its end, so that no lock is let go before."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    finally:
+        await asyncio.wait([task])
 
 
 def _finished(folder: BackupFolder, catalog: Path, manifest: Manifest) -> int:

@@ -45,8 +45,9 @@ class WrittenExport(Protocol):
 class WritesExports(Protocol):
     """Makes exports. Everything blocks."""
 
-    def check_free(self, path: Path) -> None:
-        """FIELD_INVALID unless an export can be made there."""
+    def check(self, path: Path, format: ExportFormat) -> None:  # noqa: A002
+        """FIELD_INVALID unless an export can be made there; FEATURE_UNIMPLEMENTED where the format's library
+        is not."""
         ...
 
     def write(self, path: Path, header: ExportHeader) -> WrittenExport:
@@ -81,10 +82,11 @@ class Exports:
         originals: bool,
     ) -> Operation:
         """Begins to export a collection with the embeddings of its active or the named generation:
-        SOURCE_NOT_ALLOWED, FIELD_INVALID where the directory holds anything."""
+        SOURCE_NOT_ALLOWED, FIELD_INVALID where the directory holds anything, FEATURE_UNIMPLEMENTED where the
+        format's library is not installed."""
         head = await self._catalog.head(collection_id, generation_id)
         place = await asyncio.to_thread(allowed_place, path, self._roots)
-        await asyncio.to_thread(self._folders.check_free, place)
+        await asyncio.to_thread(self._folders.check, place, format)
         request = {
             "path": str(place),
             "generation": head.generation.id,

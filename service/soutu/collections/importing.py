@@ -36,8 +36,8 @@ class ReadExport(Protocol):
         """Up to `limit` images from row `start` on; none at the end."""
         ...
 
-    def original(self, sha256: str) -> bytes | None:
-        """The bytes that are kept under this hash, unproven."""
+    def original(self, sha256: str, limit_bytes: int) -> bytes | None:
+        """The bytes that are kept under this hash, unproven; None where there are none, or more."""
         ...
 
     def close(self) -> None:
@@ -124,21 +124,15 @@ class Imports:
         failures: tuple[Failure, ...],
         place: tuple[int, Progress],
     ) -> None:
-        """Commits a shard; what the catalogue refuses is written down as failures in a second commit."""
+        """Commits a shard, together with what is refused of it."""
         row, before = place
         done = before.done + len(puts) + len(failures)
         failed = before.failed + len(failures)
-        checkpoint = Checkpoint(job.operation.uid, str(row), done, failed, failures, owner=job.owner)
-        commit = await self._commits.commit(head, puts, checkpoint=checkpoint)
-        refused = tuple(
-            Failure(put.image_id, outcome.reason.name, outcome.message)
-            for put, outcome in zip(puts, commit.outcomes, strict=True)
-            if isinstance(outcome, SoutuError)
+        checkpoint = Checkpoint(
+            job.operation.uid, str(row), done, failed, failures, owner=job.owner, record_refusals=True
         )
-        if refused:
-            again = replace(checkpoint, failed=failed + len(refused), failures=refused)
-            await self._commits.commit(head, [], checkpoint=again)
-        job.progress = replace(job.progress, done=done, failed=failed + len(refused))
+        commit = await self._commits.commit(head, puts, checkpoint=checkpoint)
+        job.progress = replace(job.progress, done=done, failed=failed + len(commit.refusals(puts)))
         await self._commits.waited(head, commit.revision)
 
     async def _adopt(self, head: Head, header: ExportHeader) -> None:

@@ -22,6 +22,7 @@ from soutu.domain.model import ModelRef
 from soutu.domain.writing import Failure, OnConflict, Put
 from soutu.ingest.cells import ATTRIBUTE, said_of
 from soutu.ingest.reading import Reader
+from soutu.ingest.steady import read_steady
 from soutu.ingest.storing import Storing
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,18 +39,22 @@ class OpenExport(Protocol):
 
     header: ExportHeader
 
-    def original(self, sha256: str) -> bytes | None:
-        """The bytes that are kept under this hash, unproven."""
+    def original(self, sha256: str, limit_bytes: int) -> bytes | None:
+        """The bytes that are kept under this hash, unproven; None where there are none, or more."""
         ...
 
 
 class Intake:
-    """Makes puts. An image whose bytes are neither in the export nor where they were keeps no original."""
+    """Makes puts. An image whose bytes are neither in the export nor where they were, or that has more than
+    `limit_bytes`, keeps no original."""
 
-    def __init__(self, reader: Reader, storing: Storing, build_roots: Sequence[Path]) -> None:
+    def __init__(
+        self, reader: Reader, storing: Storing, build_roots: Sequence[Path], limit_bytes: int
+    ) -> None:
         self._reader = reader
         self._storing = storing
         self._roots = build_roots
+        self._limit_bytes = limit_bytes
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def puts(
@@ -110,7 +115,7 @@ class Intake:
 
     def _original(self, export: OpenExport, image: Image) -> tuple[Original, bytes | None]:
         """Where the image's bytes will be, and the bytes where they are at hand."""
-        picture = export.original(image.content.sha256)
+        picture = export.original(image.content.sha256, self._limit_bytes)
         if picture is not None:
             if hashlib.sha256(picture).hexdigest() != image.content.sha256:
                 raise SoutuError(Reason.CONTENT_LOST, "The export has other bytes than it should.")
@@ -125,11 +130,11 @@ class Intake:
             Path(path).is_relative_to(os.path.realpath(root)) for root in self._roots
         ):
             return None
+        if image.content.size_bytes > self._limit_bytes:
+            return None
         try:
-            if Path(path).stat().st_size != image.content.size_bytes:
-                return None
-            picture = Path(path).read_bytes()
-        except OSError:
+            picture = read_steady(path, image.content.size_bytes).content
+        except SoutuError:
             return None
         return picture if hashlib.sha256(picture).hexdigest() == image.content.sha256 else None
 

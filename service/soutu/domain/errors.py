@@ -131,6 +131,8 @@ class Reason(Enum):
     )
     DEPLOYMENT_NOT_EMPTY = Status.FAILED_PRECONDITION, "A backup is restored into an empty deployment only."
 
+    BACKUP_RUNNING = Status.FAILED_PRECONDITION, "Another backup is being made; wait for it or cancel it."
+
     # Callers
     UNAUTHENTICATED = Status.UNAUTHENTICATED, "The call carries no valid key."
     SCOPE_MISSING = Status.PERMISSION_DENIED, "The key does not allow this call."

@@ -1,7 +1,7 @@
 """Long-running operations: work that outlives a call and a process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -49,6 +49,11 @@ class Progress:
     done: int = 0
     failed: int = 0
     rate: float = 0.0
+
+    def completed(self) -> "Progress":
+        """That of work that has succeeded, with less or more to do than was foreseen."""
+        count = max(self.total, self.done)
+        return replace(self, total=count, done=count)
 
 
 @dataclass(frozen=True, slots=True)

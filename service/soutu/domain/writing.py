@@ -1,6 +1,6 @@
 """Writes as the catalogue takes them: what to put or remove, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -93,7 +93,8 @@ class Request:
 class Checkpoint:
     """How far an operation has come: written in the same transaction as the shard that got it there.
 
-    With `owner`, only while that owner holds the operation's lease.
+    With `owner`, only while that owner holds the operation's lease. With `record_refusals`, writes of the
+    shard that the catalogue refuses count as failed, too, and are recorded under their image ids.
     """
 
     operation_uid: int
@@ -102,6 +103,7 @@ class Checkpoint:
     failed: int
     failures: tuple["Failure", ...] = ()
     owner: str = ""
+    record_refusals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ class Commit:
     outcomes: tuple[Written | SoutuError, ...]
     revision: int
     replayed: bool = False
+
+    def refusals(self, writes: Sequence[Write]) -> tuple[Failure, ...]:
+        """Those of its writes that were refused, as failures of their images."""
+        return tuple(
+            Failure(write.image_id, outcome.reason.name, outcome.message)
+            for write, outcome in zip(writes, self.outcomes, strict=True)
+            if isinstance(outcome, SoutuError)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class DirectorySource:
         """Names, sizes and times; no file is opened. A part that cannot be looked at is an item with a
         failure. SOURCE_NOT_FOUND where the directory itself is not there."""
         unread: list[str] = []
-        items = sorted(self._walk(self.name, "", unread), key=lambda item: item.place)
+        items = sorted(self._walk(unread), key=lambda item: item.place)
         return Listing(items, tuple(unread))
 
     def read(self, item: Item, limit_bytes: int) -> Picture:
@@ -31,22 +31,29 @@ class DirectorySource:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _walk(self, directory: str, prefix: str, unread: list[str]) -> Iterator[Item]:
-        try:
-            with os.scandir(directory) as entries:
-                found = list(entries)
-        except OSError as error:
-            yield from self._unlisted(prefix, unread, error)
-            return
-        for entry in found:
-            if not entry.name.startswith("."):
-                yield from self._entry(entry, f"{prefix}{entry.name}", unread)
+    def _walk(self, unread: list[str]) -> Iterator[Item]:
+        waiting = [(self.name, "")]  # no recursion: directories may be deeper than Python's stack
+        while waiting:
+            directory, prefix = waiting.pop()
+            try:
+                with os.scandir(directory) as entries:
+                    found = [entry for entry in entries if not entry.name.startswith(".")]
+            except OSError as error:
+                yield from self._unlisted(prefix, unread, error)
+                continue
+            for entry in found:
+                path = f"{prefix}{entry.name}"
+                if self._leads_on(entry, path):
+                    waiting.append((entry.path, f"{path}/"))
+                else:
+                    yield from self._entry(entry, path, unread)
+
+    def _leads_on(self, entry: os.DirEntry[str], path: str) -> bool:
+        return not self._spec.flat and is_text(path) and entry.is_dir(follow_symlinks=False)
 
     def _entry(self, entry: os.DirEntry[str], path: str, unread: list[str]) -> Iterator[Item]:
         if entry.is_dir(follow_symlinks=False):
-            if not self._spec.flat and is_text(path):
-                yield from self._walk(entry.path, f"{path}/", unread)
-            elif not self._spec.flat:
+            if not self._spec.flat:
                 yield not_unicode(0, f"{path}/")
         elif self._spec.offers(path) and entry.is_file(follow_symlinks=False):
             yield from _file(entry, path, unread)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class ManifestSource:
         self._roots = [os.path.realpath(root) for root in roots]
         self._schema = schema
         self._files: dict[str, str] = {}
+        self._closed = threading.Event()
         self.name = str(spec.path)
 
     @property
@@ -42,7 +44,7 @@ class ManifestSource:
 
     def listing(self) -> Listing:
         """FIELD_INVALID where a column that was asked for is not there, or is for an attribute that the
-        collection does not have."""
+        collection does not have; OPERATION_CANCELLED once the source is closed."""
         self._files.clear()
         with opened_table(self._spec.path) as table:
             return Listing(list(self._items(table)))
@@ -52,11 +54,14 @@ class ManifestSource:
         return read_steady(self._files[item.path], limit_bytes)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing stays open; a listing that is under way in another thread ends at its next row."""
+        self._closed.set()
 
     def _items(self, table: Table) -> Iterator[Item]:
         columns = self._columns(table.columns)
         for count, row in enumerate(table.rows):
+            if self._closed.is_set():
+                raise SoutuError(Reason.OPERATION_CANCELLED)
             if count >= ITEM_LIMIT:
                 raise SoutuError(Reason.SOURCE_TOO_LARGE, f"The manifest has over {ITEM_LIMIT} rows.")
             yield self._item_or_failure(row, columns)

@@ -64,7 +64,9 @@ class Syncs:
         if known and not request.keep_vanished:
             _refuse_emptied(listing, len(known))
         plan = await self._plan(turn, listing, known)
-        if not request.dry_run:
+        if request.dry_run:
+            job.progress = replace(job.progress, total=plan.unchanged + plan.size)
+        else:
             await self._begin_counting(turn, plan)
             await self._carry_out(turn, plan)
         if request.watch:

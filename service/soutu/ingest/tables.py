@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from soutu.domain.errors import Reason, SoutuError
 
 _BATCH_ROWS = 1_024
+_FILE_BYTES = 2**30
+_ROW_CHARACTERS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,19 @@ class Table:
 
 def opened_table(path: Path) -> AbstractContextManager[Table]:
     """The table in the file: Parquet where its name says so, else CSV in UTF-8. SOURCE_NOT_FOUND where it
-    cannot be read, FEATURE_UNIMPLEMENTED for Parquet without pyarrow."""
+    cannot be read, SOURCE_TOO_LARGE above 1 GiB or, in CSV, 1 Mi characters in a row, FEATURE_UNIMPLEMENTED
+    for Parquet without pyarrow."""
+    _check_size(path)
     return _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
+
+
+def _check_size(path: Path) -> None:
+    try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        raise _unreadable() from error
+    if size_bytes > _FILE_BYTES:
+        raise SoutuError(Reason.SOURCE_TOO_LARGE, "The manifest has more than 1 GiB; split it.")
 
 
 @contextmanager
@@ -54,23 +67,38 @@ def _csv(path: Path) -> Iterator[Table]:
 
 
 class _Lines:
-    """The lines of a file, counted: the csv module leaves out those that it refuses."""
+    """The lines of a file, counted: the csv module leaves out those that it refuses. A row may have many, but
+    no more than fits into memory."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, file: TextIO) -> None:
         self.number = 0
-        self._lines = lines
+        self._file = file
+        self._left = _ROW_CHARACTERS
+
+    def begin_row(self) -> None:
+        """Says that the next line is the first of a row."""
+        self._left = _ROW_CHARACTERS
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._file.readline(self._left + 1)
+        if not line:
+            raise StopIteration
         self.number += 1
+        self._left -= len(line)
+        if self._left < 0:
+            message = (
+                f"Line {self.number} of the manifest ends a row of more than {_ROW_CHARACTERS} characters."
+            )
+            raise SoutuError(Reason.SOURCE_TOO_LARGE, message)
         return line
 
 
 def _csv_rows(reader: "csv.DictReader[str]", lines: _Lines) -> Iterator[Row]:
     while True:
+        lines.begin_row()
         try:
             cells: Mapping[Any, object] = next(reader)
         except StopIteration:

@@ -117,13 +117,16 @@ class OperationRunner:
         operation, (state, result, reason, message) = running.job.operation, outcome(running.task)
         if state is not OperationState.SUCCEEDED:
             await running.work.give_up(operation)
+        progress = running.job.progress
+        if state is OperationState.SUCCEEDED:
+            progress = progress.completed()
         _log.info("operation ends", operation=operation.id, state=state, reason=reason)
         self._metrics.operation_ended(operation.kind.value, state.value)
         await self._catalog.finish_operation(
             operation.uid,
             self._owner,
             state,
-            running.job.progress,
+            progress,
             result=result,
             error_reason=reason,
             error_message=message,

@@ -164,7 +164,8 @@ class OperationCatalog(Protocol):
     async def create_operation(
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
-        """A PENDING operation; COLLECTION_BUSY where an unfinished one fills the same collection."""
+        """A PENDING operation; COLLECTION_BUSY where an unfinished one fills the same collection,
+        BACKUP_RUNNING for a backup beside an unfinished one."""
         ...
 
     async def operation(self, operation_id: str) -> Operation: ...

@@ -100,8 +100,8 @@ class AdminServiceServicer:
         BackupResponse.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-        (SOURCE_NOT_ALLOWED), UNAVAILABLE (CATALOG_UNAVAILABLE,
-        OBJECTS_UNAVAILABLE).
+        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+        (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,8 +44,8 @@ class AdminServiceStub:
     BackupResponse.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-    (SOURCE_NOT_ALLOWED), UNAVAILABLE (CATALOG_UNAVAILABLE,
-    OBJECTS_UNAVAILABLE).
+    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+    (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
     """
     Restore: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]
     """Takes a backup back into an empty deployment. Response: RestoreResponse. The
@@ -113,8 +113,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     BackupResponse.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-    (SOURCE_NOT_ALLOWED), UNAVAILABLE (CATALOG_UNAVAILABLE,
-    OBJECTS_UNAVAILABLE).
+    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+    (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
     """
     Restore: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]  # type: ignore[assignment]
     """Takes a backup back into an empty deployment. Response: RestoreResponse. The
@@ -184,8 +184,8 @@ class AdminServiceServicer:
         BackupResponse.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-        (SOURCE_NOT_ALLOWED), UNAVAILABLE (CATALOG_UNAVAILABLE,
-        OBJECTS_UNAVAILABLE).
+        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+        (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
         """
 
     def Restore(

@@ -1,5 +1,7 @@
 """Every command explains itself, and the command line starts quickly enough to be asked."""
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -29,3 +31,10 @@ def test_wrong_usage_ends_with_2() -> None:
     assert CliRunner().invoke(app, ["search", "missing.jpg"]).exit_code == 2
     assert CliRunner().invoke(app, ["build", "missing", "-c", "photos"]).exit_code == 2
     assert CliRunner().invoke(app, ["sync", "missing", "-c", "photos"]).exit_code == 2
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_search(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing" / "found.png")
+    answer = CliRunner().invoke(app, ["search", "--id", "cat", "--sheet", missing])
+    assert answer.exit_code == 2
+    assert "There is no directory" in answer.output

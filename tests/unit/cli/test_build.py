@@ -7,13 +7,13 @@ import pytest
 from google.longrunning.operations_pb2 import Operation
 from google.rpc import code_pb2
 
-from soutu.cli.build import ensure_collection, start
+from soutu.cli.build import checked_kind, start
+from soutu.cli.failures import CommandError
 from soutu.client import Client, SoutuCallError
 from soutu.v1.collection_service_pb2 import OperationMetadata
 from tests.unit.client.fake_server import Script, failure, served
 
 BUSY = failure(code_pb2.FAILED_PRECONDITION, "Another build goes on.", "COLLECTION_BUSY")
-EXISTS = failure(code_pb2.ALREADY_EXISTS, "It is there.", "COLLECTION_EXISTS")
 
 
 def operation(
@@ -51,12 +51,20 @@ def test_other_work_in_the_collection_is_an_error(client: Client, script: Script
         start(client, "photos", tmp_path, copy=False)
 
 
-def test_a_collection_that_exists_is_filled(client: Client, script: Script) -> None:
-    script.failures = [EXISTS]
-    ensure_collection(client, "photos", model="")
-    assert script.methods == ["CreateCollection"]
+def test_the_kind_of_a_source_is_told_or_asked_for(tmp_path: Path) -> None:
+    tar, unnamed = tmp_path / "a.tar", tmp_path / "archive"
+    for file in (tar, unnamed):
+        file.touch()
+    assert [checked_kind(tmp_path), checked_kind(tar), checked_kind(unnamed, "tar")] == [
+        "directory",
+        "tar",
+        "tar",
+    ]
 
 
-def test_a_model_is_named_as_the_contract_wants_it(client: Client, script: Script) -> None:
-    ensure_collection(client, "photos", model="gradient-color")
-    assert script.calls[0][1].collection.model == "models/gradient-color"
+def test_a_picture_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").touch()
+    with pytest.raises(CommandError, match="images upload"):
+        checked_kind(tmp_path / "cat.jpg")
+    with pytest.raises(CommandError, match="is a directory"):
+        checked_kind(tmp_path, "manifest")

@@ -1,6 +1,8 @@
 """Which server is found, and where a private one puts its socket."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,8 +13,11 @@ import pytest
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
-from soutu.cli.connection import running_server
+from soutu.adapters.data_directory import DataDirectory
+from soutu.cli.connection import connected, running_server
+from soutu.cli.invocation import Invocation
 from soutu.cli.local_server import socket_directory
+from soutu.domain.errors import SoutuError
 
 
 @contextmanager
@@ -48,3 +53,25 @@ def test_the_socket_of_a_long_path_lies_elsewhere(tmp_path: Path) -> None:
         assert len(bytes(directory / "cli.sock")) < 104
         assert directory.is_dir()
     assert not directory.exists()
+
+
+def test_a_server_that_is_starting_is_waited_for(tmp_path: Path) -> None:
+    with answering() as address:
+        starting = DataDirectory.open(tmp_path)
+        announcing = threading.Timer(0.5, starting.announce, (address,))
+        announcing.start()
+        with connected(Invocation(data_dir=tmp_path)) as connection:
+            assert (connection.client.address, connection.inside) == (address, False)
+        announcing.join()
+        starting.close()
+
+
+def test_a_directory_that_cannot_be_written_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    began = time.monotonic()
+    with (
+        pytest.raises(SoutuError, match="cannot be written"),
+        connected(Invocation(data_dir=tmp_path / "file" / "data")),
+    ):
+        pass
+    assert time.monotonic() - began < 4

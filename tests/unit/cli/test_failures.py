@@ -19,6 +19,18 @@ from soutu.settings import SettingsError
             ExitCode.NOT_FOUND,
         ),
         (SoutuCallError("PERMISSION_DENIED", "Outside.", "SOURCE_NOT_ALLOWED"), "Outside.", ExitCode.FAILURE),
+        (
+            SoutuCallError("FAILED_PRECONDITION", "3 images; set force to.", "COLLECTION_NOT_EMPTY"),
+            "say --force",
+            ExitCode.FAILURE,
+        ),
+        (
+            SoutuCallError("INVALID_ARGUMENT", "parent: must be", "FIELD_INVALID", {"field": "parent"}),
+            "The collection's id must be",
+            ExitCode.FAILURE,
+        ),
+        (FileNotFoundError(2, "No such file", "x\x1b.png"), "No such file: x\x1b.png", ExitCode.FAILURE),
+        (OSError("odd"), "odd", ExitCode.FAILURE),
         (SoutuError(Reason.MODEL_INVALID, "Not so."), "Not so.", ExitCode.FAILURE),
         (SettingsError("There is no setting x."), "no setting x", ExitCode.FAILURE),
         (CommandError("Say which.", ExitCode.USAGE), "Say which.", ExitCode.USAGE),
@@ -35,3 +47,8 @@ def test_it_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(CommandError("Say which.")) == ExitCode.FAILURE
     out, err = capsys.readouterr()
     assert (out, err) == ("", "soutu: Say which.\n")
+
+
+def test_a_file_name_in_it_cannot_act(capsys: pytest.CaptureFixture[str]) -> None:
+    report(FileNotFoundError(2, "No such file", "x\x1b.png"))
+    assert capsys.readouterr().err == "soutu: No such file: x\\x1b.png\n"

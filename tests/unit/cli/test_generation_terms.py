@@ -4,7 +4,14 @@ import pytest
 import typer
 from google.protobuf.duration_pb2 import Duration
 
-from soutu.cli.generation_terms import estimate_text, index_text, parsed_index, state_text, time_text
+from soutu.cli.generation_terms import (
+    behind_text,
+    estimate_text,
+    index_text,
+    parsed_index,
+    state_text,
+    time_text,
+)
 from soutu.v1.collection_pb2 import INDEX_TYPE_HNSW, INDEX_TYPE_UNSPECIFIED, Generation, Index
 from soutu.v1.collection_service_pb2 import EstimateGenerationResponse
 
@@ -44,3 +51,10 @@ def test_times_are_told_in_the_unit_that_fits() -> None:
 def test_the_generation_that_searches_use_is_active() -> None:
     assert state_text(Generation(state=Generation.STATE_READY, active=True)) == "active"
     assert state_text(Generation(state=Generation.STATE_BUILDING)) == "building"
+
+
+def test_how_far_a_generation_is_behind_is_not_known_while_it_is_loaded() -> None:
+    behind = Generation(state=Generation.STATE_READY, pending_changes=1_296)
+    assert behind_text(behind, loading=True) == "loading"
+    assert behind_text(behind, loading=False) == "1,296"
+    assert behind_text(Generation(state=Generation.STATE_READY), loading=True) == "0"

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -106,6 +107,12 @@ class Script:
         self.meet("CreateCollection", request, context)
         return collection_pb2.Collection(name=f"collections/{request.collection_id}")
 
+    def delete_collection(
+        self, request: collection_service_pb2.DeleteCollectionRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        self.meet("DeleteCollection", request, context)
+        return empty_pb2.Empty()
+
     def build(
         self, request: collection_service_pb2.BuildCollectionRequest, context: grpc.ServicerContext
     ) -> operations_pb2.Operation:
@@ -160,6 +167,9 @@ def _handlers(script: Script) -> "Iterable[grpc.GenericRpcHandler[Any, Any]]":
     collections = {
         "CreateCollection": unary(
             script.create_collection, collection_service_pb2.CreateCollectionRequest.FromString, _bytes
+        ),
+        "DeleteCollection": unary(
+            script.delete_collection, collection_service_pb2.DeleteCollectionRequest.FromString, _bytes
         ),
         "BuildCollection": unary(
             script.build, collection_service_pb2.BuildCollectionRequest.FromString, _bytes

@@ -1,6 +1,7 @@
 """Calls: deadlines, retries, errors, the key, pages."""
 
 import time
+from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2, status_pb2
@@ -69,3 +70,22 @@ def test_an_absent_server_is_told_from_one_that_is_unavailable() -> None:
 def test_pages_follow_each_other(client: Client) -> None:
     pages = client.search_pages("photos", "cat")
     assert [page.matches[0].name for page in pages] == ["match-0", "match-1", "match-2"]
+
+
+@pytest.mark.parametrize(("query", "hinted"), [("cat.JPG", True), ("cat", False)])
+def test_a_file_given_as_a_str_is_explained(client: Client, script: Script, query: str, hinted: bool) -> None:
+    script.failures = [failure(code_pb2.NOT_FOUND, "No such image.", "IMAGE_NOT_FOUND")]
+    with pytest.raises(SoutuCallError) as caught:
+        client.search("photos", query)
+    assert ("pathlib.Path" in str(caught.value)) is hinted
+    assert (caught.value.message, caught.value.reason) == ("No such image.", "IMAGE_NOT_FOUND")
+
+
+def test_a_str_that_is_a_file_is_explained(
+    client: Client, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cat").touch()
+    monkeypatch.chdir(tmp_path)
+    script.failures = [failure(code_pb2.NOT_FOUND, "No such image.", "IMAGE_NOT_FOUND")]
+    with pytest.raises(SoutuCallError, match=r"pathlib\.Path"):
+        client.search("photos", "cat")

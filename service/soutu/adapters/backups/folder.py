@@ -9,7 +9,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Set
 from datetime import datetime
 from pathlib import Path
 
@@ -69,21 +69,23 @@ class BackupFolders:
         self._data_dir = data_dir
         self._open_objects = open_objects
 
+    async def check(self, path: Path) -> None:
+        """FIELD_INVALID where `open` would refuse the directory; changes nothing."""
+        await asyncio.to_thread(_check, path, self._data_dir)
+
     async def open(self, path: Path) -> BackupFolder:
-        """A directory that is new, empty, a backup, or one that was begun; FIELD_INVALID for any other."""
+        """A directory that is new, empty, a backup, or one that was begun; FIELD_INVALID for any other.
+        Removes what an earlier backup left unfinished: one at a time may be at work in a directory."""
         await asyncio.to_thread(_prepare, path, self._data_dir)
         return BackupFolder(path, self._data_dir, await self._open_objects(path / OBJECTS))
 
 
 def _prepare(path: Path, data_dir: Path) -> None:
-    if path.is_relative_to(data_dir.resolve()):
-        raise invalid_field("path", "must not lie in the data directory")
-    if path.exists() and not path.is_dir():
-        raise invalid_field("path", "must be a directory, or name one to be made")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    names = {entry.name for entry in path.iterdir()}
-    if names and not names & {MANIFEST, _UNFINISHED}:
-        raise invalid_field("path", "holds files that are no backup; name another directory")
+    names = _check(path, data_dir)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise invalid_field("path", f"cannot be made: {error.strerror}") from error
     if MANIFEST not in names:
         write_file(path / _UNFINISHED, b"")
         kept = ""
@@ -93,3 +95,20 @@ def _prepare(path: Path, data_dir: Path) -> None:
         if left.name != kept:
             left.unlink(missing_ok=True)
     shutil.rmtree(path / OBJECTS / "_staging", ignore_errors=True)
+
+
+def _check(path: Path, data_dir: Path) -> Set[str]:
+    """The names in the directory, none where there is none; FIELD_INVALID where it cannot be a backup."""
+    if path.is_relative_to(data_dir.resolve()):
+        raise invalid_field("path", "must not lie in the data directory")
+    try:
+        names = frozenset(entry.name for entry in path.iterdir())
+    except FileNotFoundError:
+        return frozenset()
+    except NotADirectoryError as error:
+        raise invalid_field("path", "must be a directory, or name one to be made") from error
+    except OSError as error:
+        raise invalid_field("path", f"cannot be looked at: {error.strerror}") from error
+    if names and not names & {MANIFEST, _UNFINISHED}:
+        raise invalid_field("path", "holds files that are no backup; name another directory")
+    return names

@@ -24,7 +24,7 @@ class SqlOperations(CatalogPart):
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
         """A PENDING operation with an id of its own; COLLECTION_BUSY where it would fill a collection that an
-        unfinished operation fills."""
+        unfinished operation fills, BACKUP_RUNNING for a backup beside an unfinished one."""
         values = _new(self._clock.now()) | {
             "kind": kind.value,
             "collection_uid": collection_uid,
@@ -35,6 +35,8 @@ class SqlOperations(CatalogPart):
         async def create(connection: AsyncConnection) -> Operation:
             if kind.fills:
                 await _refuse_busy(connection, collection_uid)
+            if kind is OperationKind.BACKUP:
+                await _refuse_second_backup(connection)
             return await _insert(connection, values)
 
         return await self._database.write(create)
@@ -184,6 +186,14 @@ async def _refuse_busy(connection: AsyncConnection, collection_uid: int) -> None
     if row is not None:
         message = f"The {row.kind} operations/{row.id} is filling the collection; wait for it or cancel it."
         raise SoutuError(Reason.COLLECTION_BUSY, message, operation=f"operations/{row.id}")
+
+
+async def _refuse_second_backup(connection: AsyncConnection) -> None:
+    busy = operations.c.kind == OperationKind.BACKUP.value, operations.c.state.in_((_PENDING, _RUNNING))
+    row = (await connection.execute(select(operations.c.id).where(*busy).with_for_update())).first()
+    if row is not None:
+        message = f"The backup operations/{row.id} is being made; wait for it or cancel it."
+        raise SoutuError(Reason.BACKUP_RUNNING, message, operation=f"operations/{row.id}")
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """How far an operation has come, recorded by its heartbeats and by the shards that it commits."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from soutu.adapters.catalog.tables import operation_failures, operations
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import OperationState
-from soutu.domain.writing import Checkpoint
+from soutu.domain.writing import Checkpoint, Failure
 
 
 async def record_checkpoint(connection: AsyncConnection, checkpoint: Checkpoint, now: datetime) -> None:
@@ -20,19 +21,29 @@ async def record_checkpoint(connection: AsyncConnection, checkpoint: Checkpoint,
         .where(operations.c.uid == checkpoint.operation_uid)
         .values(cursor=checkpoint.cursor, done=checkpoint.done, failed=checkpoint.failed, update_time=now)
     )
-    if checkpoint.failures:
-        await connection.execute(
-            insert(operation_failures),
-            [
-                {
-                    "operation_uid": checkpoint.operation_uid,
-                    "subject": failure.subject,
-                    "reason": failure.reason,
-                    "message": failure.message,
-                }
-                for failure in checkpoint.failures
-            ],
-        )
+    await _insert_failures(connection, checkpoint.operation_uid, checkpoint.failures)
+
+
+async def record_failures(
+    connection: AsyncConnection, checkpoint: Checkpoint, failures: Sequence[Failure]
+) -> None:
+    """Adds these failures to those of a checkpoint that was recorded in the same transaction."""
+    await connection.execute(
+        update(operations)
+        .where(operations.c.uid == checkpoint.operation_uid)
+        .values(failed=checkpoint.failed + len(failures))
+    )
+    await _insert_failures(connection, checkpoint.operation_uid, failures)
+
+
+async def _insert_failures(connection: AsyncConnection, uid: int, failures: Sequence[Failure]) -> None:
+    if not failures:
+        return
+    rows = [
+        {"operation_uid": uid, "subject": each.subject, "reason": each.reason, "message": each.message}
+        for each in failures
+    ]
+    await connection.execute(insert(operation_failures), rows)
 
 
 async def _refuse_stopped(connection: AsyncConnection, checkpoint: Checkpoint) -> None:

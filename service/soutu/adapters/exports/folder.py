@@ -6,15 +6,17 @@
 """
 
 import json
+import os
 import re
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from soutu.adapters.durable import sync
 from soutu.adapters.exports.hdf5 import Hdf5Reader, Hdf5Writer
-from soutu.adapters.exports.library import unreadable
+from soutu.adapters.exports.library import library, unreadable
 from soutu.adapters.exports.parquet import ParquetReader, ParquetWriter
 from soutu.domain.collection import AttributeType
 from soutu.domain.errors import invalid_field
@@ -23,6 +25,8 @@ from soutu.domain.model import ModelRef
 
 _HEADER, _ORIGINALS = "export.json", "originals"
 _VERSION = 1
+# No link at the end of the path, no waiting for a pipe's other end.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -94,12 +98,12 @@ class ReadFolder:
         """Up to `limit` images from row `start` on; none at the end."""
         return self._reader.read(start, limit)
 
-    def original(self, sha256: str) -> bytes | None:
-        """The bytes that are kept under this hash, unproven; None if there are none."""
+    def original(self, sha256: str, limit_bytes: int) -> bytes | None:
+        """The bytes that are kept under this hash, unproven; None if there are none, or more."""
         if not _SHA256.fullmatch(sha256):
             return None
         try:
-            return (self._path / _ORIGINALS / sha256[:2] / sha256).read_bytes()
+            return _regular(self._path / _ORIGINALS / sha256[:2] / sha256, limit_bytes)
         except OSError:
             return None
 
@@ -111,19 +115,35 @@ class ReadFolder:
 class ExportFolders:
     """Opens directories as exports."""
 
-    def check_free(self, path: Path) -> None:
-        """FIELD_INVALID unless an export can be made at `path`."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    def check(self, path: Path, format: ExportFormat) -> None:  # noqa: A002
+        """FIELD_INVALID unless an export can be made at `path`; FEATURE_UNIMPLEMENTED without the format's
+        library."""
+        library("pyarrow.parquet" if format is ExportFormat.PARQUET else "h5py")
+        try:
+            free = not any(path.iterdir())
+        except FileNotFoundError:
+            free = True
+        except OSError:
+            free = False
+        if not free:
             raise invalid_field("path", "must name a directory that is empty or to be made")
 
     def write(self, path: Path, header: ExportHeader) -> WrittenFolder:
         """Begins an export; FIELD_INVALID, FEATURE_UNIMPLEMENTED without the format's library."""
-        self.check_free(path)
+        self.check(path, header.format)
         return WrittenFolder(path, header)
 
     def read(self, path: Path) -> ReadFolder:
         """Opens an export; SOURCE_NOT_FOUND, FEATURE_UNIMPLEMENTED."""
         return ReadFolder(path)
+
+
+def _regular(path: Path, limit_bytes: int) -> bytes | None:
+    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit_bytes:
+            return None
+        return file.read(status.st_size)
 
 
 def _header_text(header: ExportHeader) -> str:

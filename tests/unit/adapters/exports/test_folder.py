@@ -91,8 +91,8 @@ def test_what_was_written_is_read_from_any_row(tmp_path: Path, kind: ExportForma
             else:
                 assert np.array_equal(got.vector, want.vector)
     assert export.read(10, 5) == []
-    assert export.original("ab" * 32) == b"bytes"
-    assert export.original("../../secret") is None
+    assert export.original("ab" * 32, 9) == b"bytes"
+    assert export.original("../../secret", 9) is None
     export.close()
 
 

@@ -117,13 +117,17 @@ async def test_files_that_vanish_under_an_open_index_are_noticed_by_the_next_wri
     index, _ = await reopened(filled)
     shutil.rmtree(filled / "1")
     with pytest.raises(SoutuError) as lost:
-        await index.write(1, points(VECTORS[:5]), [])
-        await index.persist(1)
+        await write_and_persist(index)
     assert lost.value.reason is Reason.INDEX_UNREADY
     assert await index.open(1, DIMENSION, IndexSpec()) is False
-    await index.write(1, points(VECTORS[:5]), [])
+    await write_and_persist(index)
     assert await index.count(1) == 5
     await index.close()
+
+
+async def write_and_persist(index: QdrantEdgeIndex) -> None:
+    await index.write(1, points(VECTORS[:5]), [])
+    await index.persist(1)
 
 
 async def test_another_dimension_is_an_index_that_cannot_be_used(filled: Path) -> None:
