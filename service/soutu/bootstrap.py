@@ -214,7 +214,7 @@ async def _stories(
         reader,
         storing,
         courtesy,
-        parallel=2 * cores(),
+        parallel=4 * cores(),
         limit_bytes=settings.decode.image_bytes,
     )
     removals = asyncio.Lock()

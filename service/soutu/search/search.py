@@ -17,7 +17,7 @@ from soutu.ports import Catalog, Following, VectorIndex
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
 
-_SPARE = 8
+_SPARE = 3
 
 
 @dataclass(frozen=True, slots=True)

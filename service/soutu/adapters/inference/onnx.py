@@ -7,11 +7,13 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from soutu.adapters.inference.gathering import Gathering
 from soutu.adapters.inference.session import ModelSession
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
@@ -28,9 +30,9 @@ _LARGEST_CHUNK = 4  # pictures in one run: more are no faster on a CPU, and cost
 class OnnxEmbedder:
     """Runs the models of a store. A model is loaded on first use and kept.
 
-    One batch never has more than `threads` runs in the queue, so that a single query waits behind a few
-    pictures, not behind a whole batch. A cancelled call starts no further run; one that has begun is left to
-    end, unheard.
+    Single pictures that wait at the same time share runs. One batch never has more than `threads` runs in the
+    queue, so that a single query waits behind a few pictures, not behind a whole batch. A cancelled call
+    starts no further run; one that has begun is left to end, unheard.
     """
 
     def __init__(self, models: ModelStore, threads: int) -> None:
@@ -38,6 +40,7 @@ class OnnxEmbedder:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._sessions: dict[ModelRef, asyncio.Task[ModelSession]] = {}
+        self._gatherings: dict[ModelRef, Gathering] = {}
         self._closed = False
 
     async def embed(self, model: ModelRef, pixels: Pixels) -> Vectors:
@@ -50,6 +53,8 @@ class OnnxEmbedder:
             raise SoutuError(Reason.SHUTTING_DOWN)
         session = await self._session(model)
         session.check(pixels)
+        if len(pixels) == 1:
+            return await self._gathering(model, session).embed(pixels)
         chunks = _chunks(pixels, self._threads)
         answers: list[Vectors] = [session.nothing()] * len(chunks)
         await self._in_lanes(session, chunks, answers)
@@ -60,6 +65,13 @@ class OnnxEmbedder:
         self._closed = True
         await asyncio.to_thread(self._pool.shutdown)
         self._sessions.clear()
+
+    def _gathering(self, model: ModelRef, session: ModelSession) -> Gathering:
+        if model not in self._gatherings:
+            self._gatherings[model] = Gathering(
+                partial(self._on_thread, session.run), self._threads, _LARGEST_CHUNK
+            )
+        return self._gatherings[model]
 
     async def _in_lanes(self, session: ModelSession, chunks: list[Pixels], answers: list[Vectors]) -> None:
         """Fills `answers`, in as many lanes as there are threads, each taking the next chunk."""

@@ -9,7 +9,7 @@ from soutu.domain.collection import IndexSpec, IndexType
 from soutu.domain.errors import invalid_field
 
 FLAT_BELOW = 5_000  # points; bench/vectors.py measures where HNSW overtakes the scan
-DEFAULT_CANDIDATES = 128
+DEFAULT_CANDIDATES = 64
 _NEVER_KB = 2**40
 _BYTES_PER_COMPONENT = 2  # float16
 _PARAMETERS = {"m": (16, 4, 128), "ef_construct": (100, 8, 2048)}  # default, least, most
