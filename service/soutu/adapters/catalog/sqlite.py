@@ -53,6 +53,7 @@ def _readers(url: URL) -> Engine:
         url.set(drivername="sqlite"),
         pool_size=_READERS,
         max_overflow=0,
+        pool_use_lifo=True,  # the connection used last has the warmest cache
         pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
