@@ -13,9 +13,18 @@ def test_refused_bytes_are_known_again_and_others_of_the_same_length_are_not() -
 def test_the_oldest_are_forgotten_beyond_the_capacity() -> None:
     refused = RefusedFiles(capacity=2)
     for data in (b"one", b"two", b"two", b"six"):
-        refused.add(data, Reason.IMAGE_TOO_SLOW)
+        refused.add(data, Reason.IMAGE_HOSTILE)
     assert [refused.reason(data) for data in (b"one", b"two", b"six")] == [
         None,
-        Reason.IMAGE_TOO_SLOW,
-        Reason.IMAGE_TOO_SLOW,
+        Reason.IMAGE_HOSTILE,
+        Reason.IMAGE_HOSTILE,
     ]
+
+
+def test_slow_bytes_are_refused_from_the_second_time_on() -> None:
+    refused = RefusedFiles(capacity=2)
+    refused.add(b"slow", Reason.IMAGE_TOO_SLOW)
+    refused.add(b"also slow", Reason.IMAGE_TOO_SLOW)
+    assert refused.reason(b"slow") is None
+    refused.add(b"slow", Reason.IMAGE_TOO_SLOW)
+    assert (refused.reason(b"slow"), refused.reason(b"also slow")) == (Reason.IMAGE_TOO_SLOW, None)
