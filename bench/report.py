@@ -59,7 +59,7 @@ class Machine:
         return cls(
             processor=processor_name(),
             cores=len(os.sched_getaffinity(0)),
-            system=f"{platform.system()} {platform.release()}",
+            system=f"{platform.system()} {platform.release().partition('-')[0]}",
             python=platform.python_version(),
             packages={name: version(name) for name in PACKAGES},
             commit=commit(),
