@@ -57,6 +57,7 @@ from soutu.ingest.upload import Uploads
 from soutu.models.verify import check_artefact
 from soutu.observe.clock import SystemClock
 from soutu.observe.metrics import Metrics
+from soutu.operations.background import in_background
 from soutu.operations.desk import OperationDesk
 from soutu.operations.job import Work
 from soutu.operations.runner import OperationRunner
@@ -179,7 +180,7 @@ async def _embedded(
 ) -> Adapters:
     clock, path = SystemClock(), directory.path
     url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
-    catalog = await SqlCatalog.open(url, clock)
+    catalog = await SqlCatalog.open(url, clock, remembered=settings.catalog.remembered_images)
     stack.push_async_callback(catalog.close)
     objects = await LocalObjects.open(path / "objects")
     models = model_store(settings)
@@ -206,6 +207,7 @@ async def _stories(
     followers = Followers(catalog, index, partial(_follower, settings, adapters, completion))
     await followers.start()
     stack.push_async_callback(followers.close)
+    stack.push_async_callback(in_background(catalog.warm(), "warming"))
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
     storing = Storing(catalog, adapters.objects)
     sources, courtesy = Sources(settings.build_roots), Courtesy(adapters.clock)

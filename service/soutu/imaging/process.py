@@ -106,7 +106,16 @@ def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socke
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the package on the path and one thread and one heap per process."""
+    """Ours, with the package on the path and one thread and one heap per process.
+
+    glibc keeps the memory of a usual picture from one to the next, in place of having it zeroed anew.
+    """
     paths = [_SOURCE_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-    settings = {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    settings = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_MMAP_THRESHOLD_": str(16 * 1024 * 1024),
+        "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
+    }
     return {**os.environ, **settings}

@@ -28,12 +28,13 @@ _log = logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How a follower spreads its work: `poll_s` between looks at a quiet catalogue, `persist_s` between
-    flushes, `optimize_after` points written before the index is optimised, `scan_s` between comparisons of
-    the whole index with the catalogue."""
+    flushes, `optimize_after` points written before the index is optimised, or any, once nothing has been
+    written for `settle_s`; `scan_s` between comparisons of the whole index with the catalogue."""
 
     poll_s: float = 5.0
     persist_s: float = 2.0
     optimize_after: int = 5_000
+    settle_s: float = 30.0
     scan_s: float = 600.0
 
 
@@ -65,6 +66,7 @@ class Follower:
         self._persist_at = 0.0
         self._scan_at = clock.monotonic() + pace.scan_s
         self._unoptimized = 0
+        self._settled_at = 0.0
         self._optimizing: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -144,6 +146,7 @@ class Follower:
         gone = [change.uid for change in complete if change.vector is None]
         await self._index.write(self.generation.uid, points, gone)
         self._unoptimized += len(changes)
+        self._settled_at = self._clock.monotonic() + self._pace.settle_s
 
     async def _completed(self, changes: Sequence[Change]) -> Sequence[Change]:
         missing = [change.image for change in changes if change.image and change.vector is None]
@@ -176,7 +179,8 @@ class Follower:
     async def _keep_house(self) -> None:
         await self._persist_when_due()
         now = self._clock.monotonic()
-        if self._unoptimized >= self._pace.optimize_after and not self._optimizing:
+        enough = self._pace.optimize_after if now < self._settled_at else 1
+        if self._unoptimized >= enough and not self._optimizing:
             self._begin_optimizing()
         if now >= self._scan_at:
             self._scan_at = now + self._pace.scan_s

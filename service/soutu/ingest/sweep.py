@@ -12,6 +12,7 @@ from datetime import timedelta
 from soutu.domain.errors import SoutuError
 from soutu.domain.objects import THUMBNAIL_SIDES, content_key, thumbnail_key
 from soutu.observe.logs import logger
+from soutu.operations.background import in_background
 from soutu.ports import Clock, ImageCatalog, ObjectStore
 
 _SHARD = 500
@@ -38,13 +39,7 @@ class Sweep:
 
     def start(self, interval_s: float) -> Callable[[], Awaitable[None]]:
         """Sweeps every `interval_s`; returns what ends it."""
-        task = asyncio.create_task(self._repeat(interval_s))
-
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        return stop
+        return in_background(self._repeat(interval_s), "sweep")
 
     async def sweep(self) -> int:
         """Removes what has been unused for the grace period; how many contents went."""

@@ -128,6 +128,11 @@ class CatalogSettings(Section):
         description="The database's SQLAlchemy URL; empty is SQLite in data_dir.",
         json_schema_extra={"secret": True},
     )
+    remembered_images: int = Field(
+        100_000,
+        ge=0,
+        description="The most images whose rows are kept in memory (some 1.5 kB each), the newest first.",
+    )
 
 
 class CacheSettings(Section):

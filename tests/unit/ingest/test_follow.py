@@ -216,3 +216,27 @@ async def test_closing_gives_up_optimising(catalog: ListCatalog, embeddings: Emb
         await asyncio.sleep(0)
     await asyncio.wait_for(follower.close(), WAIT_S)
     assert index.given_up
+
+
+class CountsOptimizing(FragileIndex):
+    """An index that counts how often it is optimised."""
+
+    optimized = 0
+
+    async def optimize(self, generation: int) -> None:
+        self.optimized += 1
+
+
+@pytest.mark.parametrize(("settle_s", "optimized"), [(0.02, 2), (3_600, 1)])
+async def test_what_has_settled_is_optimised_however_little_it_is(
+    catalog: ListCatalog, embeddings: Embeddings, settle_s: float, optimized: int
+) -> None:
+    index = CountsOptimizing()  # once when it is opened, and once more when it has settled
+    pace = Pace(poll_s=0.01, persist_s=0.01, settle_s=settle_s)
+    follower = follower_of(catalog, index, embeddings, pace)
+    async with following(follower, 0):
+        catalog.put(1)
+        follower.wake()
+        await asyncio.wait_for(follower.reached(1), WAIT_S)
+        await asyncio.sleep(0.2)
+    assert index.optimized == optimized

@@ -19,6 +19,11 @@ class RowMemory:
         self._images: OrderedDict[int, Image] = OrderedDict()
         self._readings: list[_Reading] = []
 
+    @property
+    def room(self) -> int:
+        """How many more could be remembered without forgetting."""
+        return self._limit - len(self._images)
+
     def known(self, collection_uid: int, uids: Iterable[int]) -> dict[int, Image]:
         """Those of the images that are remembered and belong to the collection."""
         found = {uid: image for uid in uids if (image := self._images.get(uid)) is not None}

@@ -18,6 +18,7 @@ from soutu.adapters.catalog.purging import SqlPurging
 from soutu.adapters.catalog.schema import bring_up_to_date
 from soutu.adapters.catalog.snapshots import SqliteSnapshots
 from soutu.adapters.catalog.sqlite import sqlite_database
+from soutu.adapters.catalog.warming import SqlWarming
 from soutu.ports import Clock
 
 
@@ -33,15 +34,17 @@ class SqlCatalog(
     SqlOperations,
     SqlAltering,
     SqlPurging,
+    SqlWarming,
     SqliteSnapshots,
 ):
     """The Catalog port on one database. Open it with `open`, under the data directory's lock."""
 
     @classmethod
-    async def open(cls, url: str, clock: Clock) -> Self:
+    async def open(cls, url: str, clock: Clock, *, remembered: int = 1_000) -> Self:
         """The catalogue at `url` ("sqlite+aiosqlite:////path/catalog.db"), migrated to our schema and with
-        interrupted deletions finished; CATALOG_UNAVAILABLE, also for a schema newer than ours."""
-        database = sqlite_database(make_url(url))
+        interrupted deletions finished, which keeps the rows of up to `remembered` images in memory;
+        CATALOG_UNAVAILABLE, also for a schema newer than ours."""
+        database = sqlite_database(make_url(url), remembered)
         catalog = cls(database, clock)
         try:
             await bring_up_to_date(database)

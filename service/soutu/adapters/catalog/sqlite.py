@@ -10,7 +10,6 @@ from soutu.adapters.catalog.reading import ThreadReads
 
 _READERS = 4
 _BUSY_TIMEOUT_S = 5.0
-_REMEMBERED = 20_000  # rows, of about a kilobyte each
 
 # One writer and many readers see no locks of each other in WAL; FULL makes a commit durable when it returns.
 _PRAGMAS = (
@@ -34,10 +33,11 @@ _SENTENCES = {
 }
 
 
-def sqlite_database(url: URL) -> Database:
-    """A database on the file that `url` names; connections are opened when first used."""
+def sqlite_database(url: URL, remembered: int) -> Database:
+    """A database on the file that `url` names, of which so many images' rows may be remembered; connections
+    are opened when first used."""
     reads = ThreadReads(_readers(url), _READERS)
-    return Database(reads, _writer(url), explain, RowMemory(_REMEMBERED))
+    return Database(reads, _writer(url), explain, RowMemory(remembered))
 
 
 def explain(error: BaseException | None) -> str:

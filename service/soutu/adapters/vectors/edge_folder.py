@@ -49,7 +49,8 @@ class ShardFolder:
 
     @property
     def _files(self) -> Path:
-        return self._link.resolve()
+        """Not resolved: the directory itself may be reached through links, or be named relatively."""
+        return self.path / (self._link.readlink() if self._link.is_symlink() else self._link.name)
 
     @property
     def _seal(self) -> Path:

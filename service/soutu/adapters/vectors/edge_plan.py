@@ -8,7 +8,8 @@ from soutu.adapters.vectors.edge_holes import VACUUM_AT, VACUUM_LEAST
 from soutu.domain.collection import IndexSpec, IndexType
 from soutu.domain.errors import invalid_field
 
-FLAT_BELOW = 5_000  # points; bench/vectors.py measures where HNSW overtakes the scan
+_FLAT_BYTES = 5 * 2**20  # of vectors: where HNSW overtakes the scan (python -m bench.vectors --threshold)
+_FLAT_MOST = 10_000  # points
 DEFAULT_CANDIDATES = 64
 _NEVER_KB = 2**40
 _BYTES_PER_COMPONENT = 2  # float16
@@ -56,9 +57,12 @@ class Plan:
         return int(min(max(size_kb, 1), _NEVER_KB))
 
 
-def plan_for(dimension: int, spec: IndexSpec, *, flat_below: int, threads: int) -> Plan:
-    """The plan for `spec`; FIELD_INVALID for what this store cannot build."""
+def plan_for(dimension: int, spec: IndexSpec, *, threads: int, flat_below: int | None = None) -> Plan:
+    """The plan for `spec`, exact below so many points or below the usual; FIELD_INVALID for what this store
+    cannot build."""
     check_spec(spec)
+    if flat_below is None:
+        flat_below = min(_FLAT_BYTES // (dimension * _BYTES_PER_COMPONENT), _FLAT_MOST)
     chosen = {name: spec.parameters.get(name, default) for name, (default, _, _) in _PARAMETERS.items()}
     return Plan(
         dimension=dimension,

@@ -13,7 +13,7 @@ from typing import TypeVar
 from soutu.adapters.vectors.checks import unopened
 from soutu.adapters.vectors.edge_errors import translated
 from soutu.adapters.vectors.edge_folder import ShardFolder, folders_in
-from soutu.adapters.vectors.edge_plan import FLAT_BELOW, check_spec, plan_for
+from soutu.adapters.vectors.edge_plan import check_spec, plan_for
 from soutu.adapters.vectors.edge_process import OptimiserProcess
 from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.domain.collection import IndexSpec
@@ -36,12 +36,12 @@ class _Opened:
 class QdrantEdgeIndex:
     """A VectorIndex in `directory`, one Qdrant Edge shard for each generation.
 
-    `threads` searches run at the same time. Below `flat_below` points, searches are exact. A write survives
-    the process when it returns, and a power cut after persist(). A call that is cancelled goes on in its
-    thread, but for optimize(); nothing is left half done.
+    `threads` searches run at the same time. Below `flat_below` points, by default as many as take 5 MiB,
+    searches are exact. A write survives the process when it returns, and a power cut after persist(). A call
+    that is cancelled goes on in its thread, but for optimize(); nothing is left half done.
     """
 
-    def __init__(self, directory: Path, threads: int, *, flat_below: int = FLAT_BELOW) -> None:
+    def __init__(self, directory: Path, threads: int, *, flat_below: int | None = None) -> None:
         self._directory = directory
         self._threads = threads
         self._flat_below = flat_below

@@ -11,15 +11,17 @@ from google.protobuf.message import Message
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 
 M = TypeVar("M", bound=Message)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
     """The message for an aware moment."""
     if moment is None:
         return None
-    message = timestamp_pb2.Timestamp()
-    message.FromDatetime(moment.astimezone(UTC))
-    return message
+    since = moment - _EPOCH  # FromDatetime does the same in five times as long, and an answer has many
+    return timestamp_pb2.Timestamp(
+        seconds=86_400 * since.days + since.seconds, nanos=1_000 * since.microseconds
+    )
 
 
 def moment(message: timestamp_pb2.Timestamp, field: str) -> datetime:

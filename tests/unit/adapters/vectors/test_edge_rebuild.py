@@ -109,6 +109,23 @@ def test_searches_while_it_runs_find_what_is_there(shard: OpenShard) -> None:
     shard.drop()
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_directory_behind_a_link_or_named_relatively_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    shard = opened(Path("link") if relative else tmp_path / "link")
+    shard.write(points(VECTORS), [])
+    shard.optimize(OptimiserProcess())
+    assert shard.count() == len(VECTORS)
+    shard.close()
+    shard = opened(tmp_path / "real")
+    assert shard.count() == len(VECTORS)
+    shard.close()
+
+
 def test_a_second_time_nothing_is_copied_or_started(shard: OpenShard, tmp_path: Path) -> None:
     shard.optimize(OptimiserProcess())
     for _ in range(2):

@@ -1,0 +1,41 @@
+"""Reading ahead: the rows that searches will join, remembered before anyone asks."""
+
+import asyncio
+
+from sqlalchemy import bindparam, select
+
+from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.rows import image_of, select_images
+from soutu.adapters.catalog.tables import collections, images
+
+_SHARD = 250  # rows in one read: some milliseconds of the interpreter
+_PAUSE_S = 0.005  # between reads, for whoever else wants it
+
+_BEFORE = (
+    select_images()
+    .where(
+        images.c.uid < bindparam("before"),
+        # The sum keeps planners from walking whole collections and sorting them.
+        (images.c.collection_uid + 0).in_(select(collections.c.uid).where(collections.c.id.is_not(None))),
+    )
+    .order_by(images.c.uid.desc())
+    .limit(bindparam("at_most"))
+)
+
+
+class SqlWarming(CatalogPart):
+    """Keeps the warming part of the Catalog port."""
+
+    async def warm(self) -> None:
+        """Remembers the newest images of all collections, as many as may be remembered, unhurriedly. Does
+        nothing where other processes write to the database."""
+        memory, before = self._database.memory, 2**63 - 1
+        while memory and memory.room > 0:
+            with memory.reading() as reading:
+                bound = {"before": before, "at_most": min(_SHARD, memory.room)}
+                rows = await self._database.rows(_BEFORE, bound)
+                reading.rows = {row[0]: image_of(row) for row in rows}
+            if not rows:
+                return
+            before = rows[-1][0]
+            await asyncio.sleep(_PAUSE_S)
