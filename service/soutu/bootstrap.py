@@ -216,7 +216,7 @@ async def _stories(
         reader,
         storing,
         courtesy,
-        parallel=4 * cores(),
+        parallel=8 * cores(),
         limit_bytes=settings.decode.image_bytes,
     )
     removals = asyncio.Lock()

@@ -3,7 +3,7 @@ in changes.py, so that beyond some ten million images they can move to segments 
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Table, delete, exists, func, insert, select
+from sqlalchemy import Table, bindparam, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
@@ -14,6 +14,9 @@ from soutu.domain.embedding import Vector, from_bytes, to_bytes
 from soutu.domain.model import ModelRef
 
 _CHUNK = 500
+_VECTORS = select(embeddings.c.sha256, embeddings.c.vector).where(
+    embeddings.c.sha256.in_(bindparam("sha256s", expanding=True)), embeddings.c.model == bindparam("model")
+)
 
 
 class SqlEmbeddings(CatalogPart):
@@ -23,10 +26,8 @@ class SqlEmbeddings(CatalogPart):
         """The stored vectors (float32, dimension) of those contents that have one under `model`."""
         found: dict[str, Vector] = {}
         for some in chunks(sha256s, _CHUNK):
-            statement = select(embeddings.c.sha256, embeddings.c.vector).where(
-                embeddings.c.sha256.in_(some), embeddings.c.model == str(model)
-            )
-            found |= {row[0]: from_bytes(row[1]) for row in await self._database.rows(statement)}
+            rows = await self._database.rows(_VECTORS, {"sha256s": some, "model": str(model)})
+            found |= {row[0]: from_bytes(row[1]) for row in rows}
         return found
 
     async def unembedded(self, collection_uid: int, model: ModelRef) -> int:
