@@ -14,11 +14,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all lint format stubs docs bench lock clean
+.PHONY: help env dev demo test test-all lint format stubs docs bench stack stack-down lock clean
 
 help: ## Lists these verbs
 	@echo "Soutu finds pictures by pictures. Start with: make demo"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: $(BASE) ## Makes .venv with what serving needs
 dev: $(DEV) ## Adds the development tools to .venv
@@ -69,9 +69,17 @@ docs: $(DEV) ## Writes the reference pages that come from the code
 bench: $(DEV) ## Measures the service against raw inference
 	$(BIN)/python -m bench $(ARGS)
 
+stack: $(DEV) ## Starts Triton, Milvus, MariaDB, Redis and S3 on this machine, without containers
+	$(BIN)/python -m scripts.stack up $(ARGS)
+
+stack-down: $(DEV) ## Ends them
+	$(BIN)/python -m scripts.stack down $(ARGS)
+
 lock: $(DEV) ## Pins the dependencies anew; ARGS=--upgrade takes the newest
 	$(PIP_COMPILE) $(ARGS) -o requirements/base.txt pyproject.toml
 	$(PIP_COMPILE) $(ARGS) --extra dev -c requirements/base.txt -o requirements/dev.txt pyproject.toml
+	$(PIP_COMPILE) $(ARGS) -o requirements/stack-milvus.txt requirements/stack-milvus.in
+	$(PIP_COMPILE) $(ARGS) -o requirements/stack-triton.txt requirements/stack-triton.in
 	$(PIP_COMPILE) $(ARGS) --extra cluster -c requirements/base.txt -o requirements/cluster.txt pyproject.toml
 
 clean: ## Removes .venv, caches and what was built

@@ -66,7 +66,7 @@ from soutu.search.compare import Comparisons
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
 from soutu.search.search import Searches
-from soutu.settings import Settings
+from soutu.settings import Settings, SettingsError
 
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 BUNDLED_MODEL = "gradient-color"
@@ -184,7 +184,8 @@ async def _embedded(
     stack.push_async_callback(catalog.close)
     objects = await LocalObjects.open(path / "objects")
     models = model_store(settings)
-    cache = MemoryCache(settings.cache.memory_bytes)
+    cache = _cache(settings)
+    stack.push_async_callback(cache.close)
     embedder = CachedEmbedder(OnnxEmbedder(models, settings.inference.threads or cores()), cache, metrics)
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
@@ -196,6 +197,18 @@ async def _embedded(
     originals = KeptOriginals(objects)
     key = directory.secret_key()
     return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, cache, key)
+
+
+def _cache(settings: Settings) -> Cache:
+    if not settings.cache.url:
+        return MemoryCache(settings.cache.memory_bytes)
+    try:
+        from soutu.adapters.cache.redis import RedisCache
+    except ImportError as error:
+        raise SettingsError("cache.url needs the library redis: pip install 'soutu[cluster]'.") from error
+    return RedisCache.connected(
+        settings.cache.url, expiry_s=settings.cache.expiry_s, wait_s=settings.cache.wait_s
+    )
 
 
 async def _stories(

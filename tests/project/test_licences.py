@@ -24,7 +24,13 @@ def test_the_licence_is_the_whole_apache_licence() -> None:
 
 def test_the_locks_carry_hashes_and_no_place() -> None:
     locks = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [lock.name for lock in locks] == ["base.txt", "cluster.txt", "dev.txt"]
+    assert [lock.name for lock in locks] == [
+        "base.txt",
+        "cluster.txt",
+        "dev.txt",
+        "stack-milvus.txt",
+        "stack-triton.txt",
+    ]
     for lock in locks:
         text = lock.read_text("utf-8")
         assert text.count("--hash=sha256:") >= text.count("==")

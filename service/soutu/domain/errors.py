@@ -149,6 +149,7 @@ class Reason(Enum):
     PUBLISH_LATE = Status.UNAVAILABLE, "The generation did not catch up with the writes in time; retry."
     CATALOG_UNAVAILABLE = Status.UNAVAILABLE, "The catalogue cannot be reached or written."
     OBJECTS_UNAVAILABLE = Status.UNAVAILABLE, "The object store cannot be reached or written."
+    CACHE_UNAVAILABLE = Status.UNAVAILABLE, "The cache cannot be reached, so nothing can be purged from it."
     INFERENCE_UNAVAILABLE = Status.UNAVAILABLE, "The model cannot be run at present."
     DECODER_UNAVAILABLE = Status.UNAVAILABLE, "The image decoders cannot be started at present."
     SHUTTING_DOWN = Status.UNAVAILABLE, "The server is shutting down."

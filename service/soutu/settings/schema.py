@@ -141,6 +141,14 @@ class CacheSettings(Section):
     memory_bytes: Bytes = Field(
         64 * MIB, description="The most memory for remembered embeddings and search answers."
     )
+    url: str = Field(
+        "",
+        repr=False,
+        description="A Redis to remember them in, as redis://host:6379/0; empty is this process's memory.",
+        json_schema_extra={"secret": True},
+    )
+    expiry_s: Seconds = Field(86_400.0, description="How long Redis remembers something.")
+    wait_s: Seconds = Field(0.05, description="The longest that a step of Redis is waited for.")
 
 
 class ObjectsSettings(Section):

@@ -35,6 +35,9 @@ class MemoryCache:
         self._entries.clear()
         self.size_bytes = 0
 
+    async def close(self) -> None:
+        """Nothing is to be closed."""
+
     def _forget(self, key: bytes) -> None:
         value = self._entries.pop(key, None)
         if value is not None:

@@ -1,0 +1,1 @@
+"""The production stack on one machine, without containers: real servers, each in a process of its own."""

@@ -1,0 +1,40 @@
+"""Triton out of its wheel: a backend directory put together, and the libraries found."""
+
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from subprocess import check_output
+
+
+def triton_program(environment: Path, place: Path) -> tuple[Path, Path]:
+    """The server, and the directory of its backends, which is laid out in `place`."""
+    packaged = _packages(environment) / "pytriton" / "tritonserver"
+    backends = place / "backends"
+    if not backends.exists():
+        part = place / "backends.part"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(packaged / "backends", part)
+        stub = packaged / "python_backend_stubs" / _version(environment) / "triton_python_backend_stub"
+        shutil.copy2(stub, part / "python")
+        part.rename(backends)
+    return packaged / "bin" / "tritonserver", backends
+
+
+def triton_libraries(environment: Path) -> Mapping[str, str]:
+    """What the server needs in its environment: the wheel's libraries, the interpreter's, and its Python."""
+    libraries = (_packages(environment) / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR"))
+    return {
+        "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+        "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+    }
+
+
+def _packages(environment: Path) -> Path:
+    return environment / "lib" / f"python{_version(environment)}" / "site-packages"
+
+
+def _version(environment: Path) -> str:
+    """Such as "3.11"."""
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return check_output([environment / "bin" / "python", "-c", ask], text=True).strip()

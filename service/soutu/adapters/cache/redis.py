@@ -1,0 +1,108 @@
+"""A cache that several processes share: Redis. Whatever happens to it costs speed, never an answer."""
+
+import math
+import random
+import struct
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.logs import logger
+
+_PREFIX = b"soutu:"
+_HEAD = struct.Struct(">4sId")  # magic, CRC-32 of the value, when it expires in seconds since 1970
+_MAGIC = b"stu1"
+_REMAKING_S = 0.1  # what it takes to make a value anew, roughly
+_CONNECTIONS = 64
+_SCANNED = 1_000
+_FIRST_REST_S, _LONGEST_REST_S = 0.5, 30.0
+_log = logger(__name__)
+
+
+class RedisCache:
+    """The Cache port on a Redis that may be gone, slow, full, or hold what others put there.
+
+    A read or write waits at most `wait_s` for each step; after one that failed, Redis is left alone for a
+    while, longer each time. Values live for `expiry_s`, and shortly before the end a few of their readers are
+    told that there is none, one of whom makes it anew before all need to (Vattani, Chierichetti, Lowenstein:
+    Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
+    """
+
+    def __init__(self, client: Redis, expiry_s: float) -> None:
+        self._client = client
+        self._expiry_s = expiry_s
+        self._rest_s = 0.0
+        self._rests_until = 0.0
+
+    @classmethod
+    def connected(cls, url: str, *, expiry_s: float, wait_s: float) -> Self:
+        """The cache at a URL such as redis://host:6379/0; connections are made when they are needed."""
+        client = Redis.from_url(
+            url,
+            socket_timeout=wait_s,
+            socket_connect_timeout=wait_s,
+            max_connections=_CONNECTIONS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return cls(client, expiry_s)
+
+    async def get(self, key: bytes) -> bytes | None:
+        """What was put under the key, if it can be had in time."""
+        stored = await self._tried(lambda: self._client.get(_PREFIX + key))
+        return _opened(stored) if isinstance(stored, bytes) else None
+
+    async def put(self, key: bytes, value: bytes) -> None:
+        """Keeps the value if that can be done in time."""
+        sealed = _sealed(value, time.time() + self._expiry_s)
+        life_ms = max(1, round(1_000 * self._expiry_s))
+        await self._tried(lambda: self._client.set(_PREFIX + key, sealed, px=life_ms))
+
+    async def clear(self) -> None:
+        """Forgets all that is ours; CACHE_UNAVAILABLE where that cannot be made sure of."""
+        try:
+            keys = [key async for key in self._client.scan_iter(_PREFIX + b"*", count=_SCANNED)]
+            for start in range(0, len(keys), _SCANNED):
+                await self._client.unlink(*keys[start : start + _SCANNED])
+        except (RedisError, OSError) as error:
+            raise SoutuError(Reason.CACHE_UNAVAILABLE) from error
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def _tried(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What `work` answers; None while Redis does not do its part."""
+        if time.monotonic() < self._rests_until:
+            return None
+        try:
+            answer = await work()
+        except (RedisError, OSError) as error:
+            self._rest_s = min(max(2 * self._rest_s, _FIRST_REST_S), _LONGEST_REST_S)
+            self._rests_until = time.monotonic() + self._rest_s
+            _log.warning("the cache rests", seconds=self._rest_s, cause=type(error).__name__)
+            return None
+        self._rest_s = 0.0
+        return answer
+
+
+def _sealed(value: bytes, expires: float) -> bytes:
+    return _HEAD.pack(_MAGIC, zlib.crc32(value), expires) + value
+
+
+def _opened(stored: bytes) -> bytes | None:
+    """The value that was sealed; None for anything else, and for a few shortly before it expires."""
+    if len(stored) < _HEAD.size:
+        return None
+    magic, checksum, expires = _HEAD.unpack_from(stored)
+    value = stored[_HEAD.size :]
+    if magic != _MAGIC or checksum != zlib.crc32(value):
+        return None
+    ahead_s = -_REMAKING_S * math.log(1 - random.random())  # noqa: S311 (nobody gains by guessing it)
+    return value if time.time() + ahead_s < expires else None
