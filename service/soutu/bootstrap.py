@@ -19,6 +19,7 @@ from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.models.folders import FolderModels
 from soutu.adapters.objects.local import LocalObjects
 from soutu.adapters.objects.originals import KeptOriginals
+from soutu.adapters.objects.s3 import Bucket, s3_objects
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.browse.images import ImageBrowser
 from soutu.collections.alter import Alterations
@@ -182,7 +183,7 @@ async def _embedded(
     url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
     catalog = await SqlCatalog.open(url, clock, remembered=settings.catalog.remembered_images)
     stack.push_async_callback(catalog.close)
-    objects = await LocalObjects.open(path / "objects")
+    objects = await _objects(settings, path / "objects")
     models = model_store(settings)
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
@@ -197,6 +198,13 @@ async def _embedded(
     originals = KeptOriginals(objects)
     key = directory.secret_key()
     return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, cache, key)
+
+
+async def _objects(settings: Settings, directory: Path) -> ObjectStore:
+    kept = settings.objects
+    if not kept.url:
+        return await LocalObjects.open(directory)
+    return s3_objects(Bucket(kept.url, kept.endpoint, kept.region, kept.access_key, kept.secret_key))
 
 
 def _cache(settings: Settings) -> Cache:
@@ -298,7 +306,7 @@ async def restored(settings: Settings, backup: Path) -> Restored:
     DATA_DIRECTORY_UNUSABLE, DEPLOYMENT_NOT_EMPTY, SOURCE_NOT_FOUND, CONTENT_LOST."""
     directory = DataDirectory.open(settings.data_dir)
     try:
-        return await restore(backup, directory.path, LocalObjects.open, SqliteFiles())
+        return await restore(backup, directory.path, partial(_objects, settings), SqliteFiles())
     finally:
         directory.close()
 

@@ -5,23 +5,43 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
 
+from scripts.stack.running import Running
 from soutu.adapters.objects import LocalObjects, ObstoreObjects
+from soutu.adapters.objects.s3 import Bucket, s3_objects
 from soutu.domain.errors import Reason, SoutuError
 from soutu.ports import ObjectStore
+from tests.contract.servers import server
 
 KEY = "contents/ab/abcd"
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with server("s3", tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
 async def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "local":
         return await LocalObjects.open(tmp_path / "objects")
-    return ObstoreObjects(MemoryStore())
+    if request.param == "memory":
+        return ObstoreObjects(MemoryStore())
+    objects = s3_objects(bucket_of(request.getfixturevalue("s3"), prefix=tmp_path.name))
+    await objects.delete(KEY)
+    return objects
+
+
+def bucket_of(s3: Running, prefix: str) -> Bucket:
+    given = {name.rpartition("SOUTU_OBJECTS_")[2].lower(): value for name, value in s3.settings.items()}
+    return Bucket(**{**given, "url": f"{given['url']}/{prefix}"})
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"ab" * 5_000_000])
@@ -75,6 +95,29 @@ async def test_a_key_that_is_none_is_refused(objects: ObjectStore, key: str) -> 
         with pytest.raises(SoutuError) as failure:
             await call
         assert failure.value.reason is Reason.FIELD_INVALID
+
+
+# S3 alone
+
+
+async def test_a_server_that_is_gone_is_unavailable_and_nothing_is_lost(tmp_path: Path) -> None:
+    with server("s3", tmp_path) as first:
+        objects = s3_objects(bucket_of(first, "p"))
+        await objects.put(KEY, b"x")
+    for call in (objects.put(KEY, b"y"), objects.get(KEY), objects.exists(KEY), objects.delete(KEY)):
+        with pytest.raises(SoutuError) as failure:
+            await call
+        assert failure.value.reason is Reason.OBJECTS_UNAVAILABLE
+    with server("s3", tmp_path) as second:
+        assert await s3_objects(bucket_of(second, "p")).get(KEY) == b"x"
+
+
+async def test_a_wrong_key_to_the_bucket_is_unavailable(s3: Running) -> None:
+    bucket = replace(bucket_of(s3, "p"), secret_key="wrong")
+    with pytest.raises(SoutuError) as failure:
+        await s3_objects(bucket).put(KEY, b"x")
+    assert failure.value.reason is Reason.OBJECTS_UNAVAILABLE
+    assert "wrong" not in repr(bucket)
 
 
 # The local directory alone

@@ -154,6 +154,24 @@ class CacheSettings(Section):
 class ObjectsSettings(Section):
     """The store of original images."""
 
+    url: str = Field(
+        "",
+        pattern=r"^(s3://[^/]+(/.*)?)?$",
+        description="An S3 bucket for them, as s3://bucket/prefix; empty is a directory in data_dir.",
+    )
+    endpoint: str = Field(
+        "", description="The address of an S3 server that is not Amazon's, as https://host."
+    )
+    region: str = Field("", description="The bucket's region.")
+    access_key: str = Field(
+        "",
+        repr=False,
+        description="The key to the bucket; empty is what the environment or the machine's role gives.",
+        json_schema_extra={"secret": True},
+    )
+    secret_key: str = Field(
+        "", repr=False, description="The secret that belongs to it.", json_schema_extra={"secret": True}
+    )
     sweep_grace_s: Seconds = Field(3_600.0, description="How long an object that no image uses is kept.")
     sweep_interval_s: Seconds = Field(600.0, description="How often such objects are looked for.")
 
