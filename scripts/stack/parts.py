@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.stack.places import debian_program, environment, free_port, shared_tool
+from scripts import triton_repository
+from scripts.stack.places import STACK, debian_program, environment, free_port, shared_tool
 from scripts.stack.triton import triton_libraries, triton_program
 
 USER = "soutu"
 SECRET = "soutu-local-stack"  # noqa: S105 (it guards what only this machine reaches)
-_MILVUS_ETCD = "127.0.0.1:2379"
+MODELS = STACK / "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,11 @@ def milvus(place: Path) -> Started:
 
 
 def triton(place: Path) -> Started:
-    """Triton: inference, with the Python backend, which is the only one that its wheel carries."""
+    """Triton: inference by the Python backend, the only one that its wheel carries, of the models that ship
+    and of those in build/stack/models."""
     ports = {name: free_port() for name in ("http", "grpc", "metrics")}
     repository = place / "model_repository"
-    repository.mkdir(exist_ok=True)
+    triton_repository.main([str(repository), "--backend", "python", "--models", str(MODELS)])
     program, backends = triton_program(environment("triton"), place)
     return Started(
         command=[
@@ -106,10 +108,7 @@ def triton(place: Path) -> Started:
             *(f"--{name}-address=127.0.0.1" for name in ports),
         ],
         answers=lambda: _fetched(f"http://127.0.0.1:{ports['http']}/v2/health/ready"),
-        settings={
-            "SOUTU_INFERENCE_URL": f"127.0.0.1:{ports['grpc']}",
-            "SOUTU_INFERENCE_MODEL_REPOSITORY": str(repository),
-        },
+        settings={"SOUTU_INFERENCE_URL": f"127.0.0.1:{ports['grpc']}"},
         environment=triton_libraries(environment("triton")),
     )  # fmt: skip
 

@@ -187,7 +187,7 @@ async def _embedded(
     models = model_store(settings)
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
-    embedder = CachedEmbedder(OnnxEmbedder(models, settings.inference.threads or cores()), cache, metrics)
+    embedder = CachedEmbedder(_embedder(settings, models), cache, metrics)
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
     stack.push_async_callback(index.close)
@@ -207,13 +207,28 @@ async def _objects(settings: Settings, directory: Path) -> ObjectStore:
     return s3_objects(Bucket(kept.url, kept.endpoint, kept.region, kept.access_key, kept.secret_key))
 
 
+def _embedder(settings: Settings, models: ModelStore) -> Embedder:
+    given = settings.inference
+    if not given.url:
+        return OnnxEmbedder(models, given.threads or cores())
+    try:
+        from soutu.adapters.inference.triton import TritonEmbedder
+    except ImportError as error:
+        raise _missing("inference.url", "tritonclient") from error
+    return TritonEmbedder.connected(given.url, models, wait_s=given.wait_s)
+
+
+def _missing(key: str, library: str) -> SettingsError:
+    return SettingsError(f"{key} needs the library {library}: pip install 'soutu[cluster]'.")
+
+
 def _cache(settings: Settings) -> Cache:
     if not settings.cache.url:
         return MemoryCache(settings.cache.memory_bytes)
     try:
         from soutu.adapters.cache.redis import RedisCache
     except ImportError as error:
-        raise SettingsError("cache.url needs the library redis: pip install 'soutu[cluster]'.") from error
+        raise _missing("cache.url", "redis") from error
     return RedisCache.connected(
         settings.cache.url, expiry_s=settings.cache.expiry_s, wait_s=settings.cache.wait_s
     )

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "browse": frozenset({"domain", "ports", "filters", "imaging", "observe"}),
     "ingest": _INGEST,
     "collections": _INGEST | {"ingest"},
-    "adapters": frozenset({"domain", "ports", "filters", "observe", "adapters.durable"}),
+    "adapters": frozenset({"domain", "ports", "filters", "observe", "adapters.breaker", "adapters.durable"}),
     "rpc": frozenset({"v1", "domain", "ports", "observe"}) | _STORIES,
     "client": frozenset({"v1"}),
     "gateway": frozenset({"client", "v1", "settings", "observe"}),

@@ -84,10 +84,15 @@ class DecodeSettings(Section):
 
 
 class InferenceSettings(Section):
-    """How models are run in this process."""
+    """How models are run."""
+
+    url: str = Field(
+        "", description="A Triton server that runs them, as host:port of its gRPC; empty is this process."
+    )
+    wait_s: Seconds = Field(10.0, description="The longest that a request to Triton is waited for.")
 
     threads: int = Field(
-        0, ge=0, description="Inferences run at a time, each on one core; 0 is one per core."
+        0, ge=0, description="Inferences run at a time in this process, each on a core; 0 is one per core."
     )
 
 

@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from soutu.adapters.breaker import Breaker
 from soutu.domain.errors import Reason, SoutuError
 from soutu.observe.logs import logger
 
@@ -38,8 +39,7 @@ class RedisCache:
     def __init__(self, client: Redis, expiry_s: float) -> None:
         self._client = client
         self._expiry_s = expiry_s
-        self._rest_s = 0.0
-        self._rests_until = 0.0
+        self._breaker = Breaker(_FIRST_REST_S, _LONGEST_REST_S)
 
     @classmethod
     def connected(cls, url: str, *, expiry_s: float, wait_s: float) -> Self:
@@ -79,16 +79,15 @@ class RedisCache:
 
     async def _tried(self, work: Callable[[], Awaitable[Any]]) -> Any:
         """What `work` answers; None while Redis does not do its part."""
-        if time.monotonic() < self._rests_until:
+        if self._breaker.open:
             return None
         try:
             answer = await work()
         except (RedisError, OSError) as error:
-            self._rest_s = min(max(2 * self._rest_s, _FIRST_REST_S), _LONGEST_REST_S)
-            self._rests_until = time.monotonic() + self._rest_s
-            _log.warning("the cache rests", seconds=self._rest_s, cause=type(error).__name__)
+            self._breaker.failed()
+            _log.warning("the cache rests", seconds=self._breaker.rest_s, cause=type(error).__name__)
             return None
-        self._rest_s = 0.0
+        self._breaker.succeeded()
         return answer
 
 

@@ -7,8 +7,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from soutu.domain.embedding import Vectors, all_units
-from soutu.domain.errors import Reason, SoutuError
+from soutu.adapters.inference.checks import (
+    check_pixels,
+    check_vectors,
+    inference_unavailable,
+    no_vectors,
+)
+from soutu.domain.embedding import Vectors
 from soutu.domain.model import ModelCard
 
 
@@ -23,30 +28,24 @@ class ModelSession:
                 path, _options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors have no other common class
-            raise _unavailable(card, "cannot be loaded") from error
+            raise inference_unavailable(card, "cannot be loaded") from error
 
     def check(self, pixels: NDArray[np.uint8]) -> None:
-        """ValueError unless `pixels` are uint8 (n, height, width, 3) of the model's size: a fault of ours."""
-        wanted = (self._card.input.height, self._card.input.width, 3)
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != wanted:
-            raise ValueError(
-                f"{self._card.ref} takes uint8 (n, {', '.join(map(str, wanted))}), "
-                f"not {pixels.dtype} {pixels.shape}"
-            )
+        """ValueError unless `pixels` are what the model takes."""
+        check_pixels(self._card, pixels)
 
     def run(self, pixels: NDArray[np.uint8]) -> Vectors:
         """Unit vectors float32 (n, dimension), blocking; INFERENCE_UNAVAILABLE if the model misbehaves."""
         try:
             vectors: Vectors = self._session.run(["embedding"], {"pixels": pixels})[0]
         except Exception as error:  # as above
-            raise _unavailable(self._card, "cannot be run") from error
-        if vectors.shape != (len(pixels), self._card.dimension) or not all_units(vectors):
-            raise _unavailable(self._card, "does not answer with unit vectors of its dimension")
+            raise inference_unavailable(self._card, "cannot be run") from error
+        check_vectors(self._card, vectors, len(pixels))
         return vectors
 
     def nothing(self) -> Vectors:
         """The answer to no pictures: shape (0, dimension)."""
-        return np.empty((0, self._card.dimension), np.float32)
+        return no_vectors(self._card)
 
 
 def _options() -> onnxruntime.SessionOptions:
@@ -59,8 +58,3 @@ def _options() -> onnxruntime.SessionOptions:
     options.enable_cpu_mem_arena = True
     options.log_severity_level = 4  # its failures reach us as exceptions
     return options
-
-
-def _unavailable(card: ModelCard, what: str) -> SoutuError:
-    sentence = f"The model {card.ref} {what}; `soutu doctor` says more."
-    return SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence, model=card.ref)

@@ -1,0 +1,35 @@
+"""What every Embedder proves, of the pixels that it is given and of the vectors that a model answers with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soutu.domain.embedding import Vectors, all_units
+from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import ModelCard
+
+
+def check_pixels(card: ModelCard, pixels: NDArray[np.uint8]) -> None:
+    """ValueError unless `pixels` are uint8 (n, height, width, 3) of the model's size: a fault of ours."""
+    wanted = (card.input.height, card.input.width, 3)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != wanted:
+        raise ValueError(
+            f"{card.ref} takes uint8 (n, {', '.join(map(str, wanted))}), not {pixels.dtype} {pixels.shape}"
+        )
+
+
+def check_vectors(card: ModelCard, vectors: Vectors, count: int) -> None:
+    """INFERENCE_UNAVAILABLE unless they are `count` unit vectors of the model's dimension: another shape, NaN
+    or zero is an alarm, and is never stored."""
+    if vectors.shape != (count, card.dimension) or not all_units(vectors):
+        raise inference_unavailable(card, "does not answer with unit vectors of its dimension")
+
+
+def no_vectors(card: ModelCard) -> Vectors:
+    """The answer to no pictures: shape (0, dimension)."""
+    return np.empty((0, card.dimension), np.float32)
+
+
+def inference_unavailable(card: ModelCard, what: str) -> SoutuError:
+    """The error of a model that cannot do its part, and what about it."""
+    sentence = f"The model {card.ref} {what}; `soutu doctor` says more."
+    return SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence, model=card.ref)
