@@ -96,6 +96,8 @@ def shown_default(name: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, int) and name.endswith("_bytes"):
         return f"{value} ({_size(value)})"
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return f"`{os.pathsep.join(map(str, value))}`" if value else "none"
     if isinstance(value, str | Path):

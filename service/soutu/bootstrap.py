@@ -16,6 +16,7 @@ from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.exports import ExportFolders
 from soutu.adapters.inference.onnx import OnnxEmbedder
+from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
 from soutu.adapters.objects.local import LocalObjects
 from soutu.adapters.objects.originals import KeptOriginals
@@ -62,7 +63,17 @@ from soutu.operations.background import in_background
 from soutu.operations.desk import OperationDesk
 from soutu.operations.job import Work
 from soutu.operations.runner import OperationRunner
-from soutu.ports import Cache, Catalog, Clock, Embedder, ModelStore, ObjectStore, Originals, VectorIndex
+from soutu.ports import (
+    Cache,
+    Catalog,
+    Clock,
+    Embedder,
+    Keys,
+    ModelStore,
+    ObjectStore,
+    Originals,
+    VectorIndex,
+)
 from soutu.search.compare import Comparisons
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
@@ -87,6 +98,7 @@ class Adapters:
     decoders: DecodePool
     cache: Cache
     token_key: bytes
+    keys: Keys | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +191,7 @@ def decode_limits(settings: Settings) -> DecodeLimits:
 async def _embedded(
     settings: Settings, directory: DataDirectory, metrics: Metrics, stack: AsyncExitStack
 ) -> Adapters:
-    clock, path = SystemClock(), directory.path
+    clock, path, keys = SystemClock(), directory.path, _keys(settings, stack)
     url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
     catalog = await SqlCatalog.open(url, clock, remembered=settings.catalog.remembered_images)
     stack.push_async_callback(catalog.close)
@@ -196,8 +208,20 @@ async def _embedded(
     metrics.watch_decoders(decoders)
     stack.push_async_callback(decoders.close)
     originals = KeptOriginals(objects)
-    key = directory.secret_key()
-    return Adapters(clock, catalog, objects, originals, models, embedder, index, decoders, cache, key)
+    token_key = directory.secret_key()
+    return Adapters(
+        clock, catalog, objects, originals, models, embedder, index, decoders, cache, token_key, keys
+    )
+
+
+def _keys(settings: Settings, stack: AsyncExitStack) -> Keys | None:
+    """The keys that callers need; None where they need none."""
+    if not settings.access.needs_keys:
+        return None
+    keys = WatchedKeys(settings.access.keys_file, settings.access.keys)
+    keys.start()
+    stack.push_async_callback(keys.close)
+    return keys
 
 
 async def _objects(settings: Settings, directory: Path) -> ObjectStore:

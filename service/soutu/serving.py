@@ -9,6 +9,7 @@ from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, decode_limits, running
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
+from soutu.rpc.access import Access
 from soutu.rpc.admin import AdminServicer, AdminStories, Check
 from soutu.rpc.answers import Answers
 from soutu.rpc.collections import CollectionServicer
@@ -18,11 +19,13 @@ from soutu.rpc.images import BATCH_LIMIT as UPLOAD_LIMIT
 from soutu.rpc.images import ImageServicer
 from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
+from soutu.rpc.scopes import HEALTH, REFLECTION
 from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
 from soutu.rpc.server import Server, Servicers
+from soutu.rpc.tls import ServerTls, TlsFiles
 from soutu.search.pages import MATCH_LIMIT
-from soutu.settings import Settings
+from soutu.settings import ServerSettings, Settings
 from soutu.v1 import admin_service_pb2
 
 _log = logger(__name__)
@@ -38,7 +41,8 @@ async def serve(
     """Serves until `stop` is set, or SIGTERM or SIGINT where none is given; then drains.
 
     Listens on `address` (host:port or unix:path) or as the settings say; `ready` is told the address once
-    calls are answered. DATA_DIRECTORY_UNUSABLE; OSError if the address cannot be had.
+    calls are answered. DATA_DIRECTORY_UNUSABLE; OSError if the address cannot be had; KeysError and
+    TlsError if the files of keys or certificates cannot be used.
     """
     configure(settings.log.level, settings.log.format)
     metrics = Metrics()
@@ -61,14 +65,14 @@ async def _serve(
     ready: Callable[[str], None] | None,
     ended: asyncio.Event,
 ) -> None:
-    settings = service.settings.server
+    settings, access = service.settings.server, _access(service)
     server = Server(
-        _servicers(service), service.metrics, settings.message_bytes, reflection=settings.reflection
+        _servicers(service), service.metrics, access, settings.message_bytes, reflection=settings.reflection
     )
     asked = address or f"{settings.host}:{settings.port}"
-    port = await server.start(asked)
+    port = await server.start(asked, _tls(settings))
     bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"
-    directory.announce(bound)
+    directory.announce(bound, tls=settings.tls_certificate is not None)
     _log.info("serving", address=bound, data_dir=str(directory.path))
     if ready:
         ready(bound)
@@ -91,6 +95,19 @@ def _stop_signals(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _access(service: Service) -> Access:
+    settings, adapters = service.settings.access, service.adapters
+    open_services = {HEALTH: settings.open_health, REFLECTION: settings.open_reflection}
+    return Access(adapters.keys, adapters.clock, [name for name, is_open in open_services.items() if is_open])
+
+
+def _tls(settings: ServerSettings) -> ServerTls | None:
+    if not (settings.tls_certificate and settings.tls_key):
+        return None
+    files = TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities)
+    return ServerTls(files)
 
 
 def _servicers(service: Service) -> Servicers:

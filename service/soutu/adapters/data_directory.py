@@ -48,9 +48,9 @@ class DataDirectory:
             write_file(file, secrets.token_bytes(_KEY_BYTES))
         return file.read_bytes()
 
-    def announce(self, address: str) -> None:
-        """Tells other programs of this machine where the server listens."""
-        text = json.dumps({"address": address, "pid": os.getpid()})
+    def announce(self, address: str, *, tls: bool = False) -> None:
+        """Tells other programs of this machine where the server listens, and whether it speaks TLS."""
+        text = json.dumps({"address": address, "pid": os.getpid(), "tls": tls})
         write_file(self._announcement, text.encode())
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from soutu.cli import backup, collections, exchange, generations, images, models, operations, upkeep
+from soutu.cli import backup, collections, exchange, generations, images, keys, models, operations, upkeep
 from soutu.cli.build import build
 from soutu.cli.config import config
 from soutu.cli.doctor import doctor
@@ -55,6 +55,7 @@ app.command("import")(exchange.import_)
 app.command()(upkeep.purge)
 app.command()(upkeep.rebuild_index)
 app.command()(upkeep.tune_index)
+app.add_typer(keys.app, name="keys")
 app.command()(doctor)
 app.command()(config)
 
@@ -77,6 +78,18 @@ def global_options(
     address: Annotated[
         str | None, typer.Option(help="The server to talk to: HOST:PORT or unix:PATH.", metavar="ADDRESS")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="The file with the key of our calls.", metavar="FILE")
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="Authorities (PEM) that the server is trusted by.", metavar="FILE")
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option(help="Our certificate (PEM), for mutual TLS.", metavar="FILE")
+    ] = None,
+    cert_key: Annotated[
+        Path | None, typer.Option(help="The private key (PEM) of our certificate.", metavar="FILE")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")] = False,
     _version_asked: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -87,4 +100,11 @@ def global_options(
         from soutu.observe.logs import configure
 
         configure("debug", "text")
-    context.obj = Invocation(config, data_dir, address, verbose)
+    said = {
+        "client.key_file": key_file,
+        "client.authorities": ca,
+        "client.certificate": cert,
+        "client.private_key": cert_key,
+    }
+    client = {key: value for key, value in said.items() if value is not None}
+    context.obj = Invocation(config, data_dir, address, verbose, client)

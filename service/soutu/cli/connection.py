@@ -8,15 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from soutu.cli.failures import CommandError, ExitCode
 from soutu.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from soutu.client import Client
-    from soutu.settings import Settings
+    from soutu.settings import ClientSettings
 
 _PROBE_S = 2.0
 _STARTING_S = 5.0
 _LOOK_S = 0.1
+
+# A socket that only this user reaches needs neither keys nor TLS.
+_PRIVATE: dict[str, object] = {
+    "server.host": "127.0.0.1",
+    "server.tls_certificate": None,
+    "server.tls_key": None,
+    "server.tls_client_authorities": None,
+    "access.keys_file": None,
+    "access.keys": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,12 @@ class Connection:
     inside: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    address: str
+    tls: bool
+
+
 @contextmanager
 def connected(
     invocation: Invocation, source: Path | None = None, archive: Path | None = None
@@ -34,47 +51,73 @@ def connected(
     """The server at the address that was given, else the one that serves the data directory, else the same
     server started inside this process, which may then read images from `source`, too, and keep backups and
     exports in `archive`."""
-    from soutu.client import Client
+    from soutu.cli.door import client_for
 
     with ExitStack() as held:
-        address, inside = invocation.address, False
-        if not address:
-            address, inside = _reached(held, invocation.settings(_inside(invocation, source, archive)))
-        yield Connection(held.enter_context(Client(address)), inside)
+        if invocation.address:
+            client, inside = client_for(invocation.address, invocation.settings().client), False
+        else:
+            client, inside = _reached(held, invocation, _inside(invocation, source, archive))
+        yield Connection(held.enter_context(client), inside)
 
 
-def _reached(held: ExitStack, settings: "Settings") -> tuple[str, bool]:
-    """A server's address, and whether it was started here, which `held` ends; waits for one that starts."""
+def _reached(held: ExitStack, invocation: Invocation, inside: dict[str, object]) -> tuple["Client", bool]:
+    """A client of the server, and whether that was started here, which `held` ends; waits for one that
+    starts."""
+    from soutu.cli.door import client_for
     from soutu.cli.local_server import local_server
     from soutu.domain.errors import SoutuError
 
-    deadline = time.monotonic() + _STARTING_S
+    settings, deadline = invocation.settings(inside), time.monotonic() + _STARTING_S
     while True:
-        if address := running_server(settings.data_dir):
-            return address, False
+        if client := running_server(settings.data_dir, settings.client):
+            return client, False
         try:
-            return held.enter_context(local_server(settings)), True
+            return client_for(held.enter_context(local_server(settings))), True
         except SoutuError as error:
             # What the lock says: another server holds the directory, and will answer soon or is just ending.
-            if not isinstance(error.__cause__, BlockingIOError) or time.monotonic() > deadline:
+            if not isinstance(error.__cause__, BlockingIOError):
                 raise
+            if time.monotonic() > deadline:
+                raise _unheard(settings.data_dir) or error from error
         time.sleep(_LOOK_S)
 
 
-def running_server(data_dir: Path) -> str | None:
-    """The address of the server that holds the data directory, if it answers."""
-    from soutu.client import Client, SoutuCallError
+def running_server(data_dir: Path, settings: "ClientSettings | None" = None) -> "Client | None":
+    """A client of the server that holds the data directory, if it answers, whatever it says."""
+    from soutu.cli.door import client_for
+    from soutu.client import SoutuCallError
 
-    try:
-        address = str(json.loads((data_dir / "server.json").read_text("utf-8"))["address"])
-    except (OSError, ValueError, KeyError, TypeError):
+    told = _announced(data_dir)
+    if told is None:
         return None
-    with Client(address) as client:
-        try:
-            client.serving(_PROBE_S)
-        except SoutuCallError:
+    client = client_for(told.address, settings, tls=told.tls)
+    try:
+        client.serving(_PROBE_S)
+    except SoutuCallError as error:
+        if not error.reason:
+            client.close()
             return None
-    return address
+    return client
+
+
+def _announced(data_dir: Path) -> _Announced | None:
+    """What the server of the data directory has left there for others."""
+    try:
+        told = json.loads((data_dir / "server.json").read_text("utf-8"))
+        return _Announced(str(told["address"]), bool(told.get("tls")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _unheard(data_dir: Path) -> CommandError | None:
+    """What to say of a server that holds the data directory and was not reached, where TLS may be why."""
+    told = _announced(data_dir)
+    if told is None or not told.tls:
+        return None
+    sentence = f"The server at {told.address} speaks TLS, and it and this command do not accept each other:"
+    advice = "--ca names its authority, --cert and --cert-key a certificate that it asks for."
+    return CommandError(f"{sentence} {advice}", ExitCode.UNREACHABLE)
 
 
 def _inside(invocation: Invocation, source: Path | None, archive: Path | None = None) -> dict[str, object]:
@@ -85,4 +128,5 @@ def _inside(invocation: Invocation, source: Path | None, archive: Path | None = 
         "backup_roots": [*settings.backup_roots, *([archive.resolve()] if archive else [])],
         "log.level": "debug" if invocation.verbose else "error",
         "server.metrics_port": 0,
+        **_PRIVATE,
     }

@@ -16,6 +16,10 @@ _ADVICE = {
     "COLLECTION_NOT_FOUND": "`soutu collections list` shows which there are.",
     "GENERATION_NOT_FOUND": "`soutu generations list COLLECTION` shows which there are.",
     "MODEL_NOT_FOUND": "`soutu models list` shows which there are.",
+    **dict.fromkeys(
+        ("UNAUTHENTICATED", "KEY_MALFORMED", "KEY_UNKNOWN", "KEY_EXPIRED"),
+        "Name the file of your key with --key-file, or in SOUTU_CLIENT_KEY_FILE.",
+    ),
     "OPERATION_NOT_FOUND": "`soutu operations list` shows which there are.",
 }
 

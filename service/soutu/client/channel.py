@@ -31,11 +31,15 @@ _REPEATABLE_WRITES = {
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How the server is recognised, and we by it: PEM bytes. None of them: the system's authorities."""
+    """How the server is recognised, and we by it: PEM bytes. None of them: the system's authorities.
+
+    `server_name` is the name in the server's certificate, where that is not the address.
+    """
 
     authorities: bytes | None = None
     certificate: bytes | None = None
     private_key: bytes | None = None
+    server_name: str = ""
 
     def credentials(self) -> grpc.ChannelCredentials:
         """What gRPC makes of it."""
@@ -46,7 +50,10 @@ def open_channel(address: str, tls: Tls | None = None) -> grpc.Channel:
     """A channel that connects when it is first used. `address` is host:port or unix:path."""
     if tls is None:
         return grpc.insecure_channel(address, channel_options())
-    return grpc.secure_channel(address, tls.credentials(), channel_options())
+    options = [*channel_options()]
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return grpc.secure_channel(address, tls.credentials(), options)
 
 
 def channel_options() -> Sequence[tuple[str, int | str]]:

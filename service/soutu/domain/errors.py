@@ -134,7 +134,13 @@ class Reason(Enum):
     BACKUP_RUNNING = Status.FAILED_PRECONDITION, "Another backup is being made; wait for it or cancel it."
 
     # Callers
-    UNAUTHENTICATED = Status.UNAUTHENTICATED, "The call carries no valid key."
+    UNAUTHENTICATED = Status.UNAUTHENTICATED, "The call carries no key."
+    KEY_MALFORMED = (
+        Status.UNAUTHENTICATED,
+        "The authorization header is not one `Bearer` with a key.",
+    )
+    KEY_UNKNOWN = Status.UNAUTHENTICATED, "The key is not one of this server's."
+    KEY_EXPIRED = Status.UNAUTHENTICATED, "The key has expired."
     SCOPE_MISSING = Status.PERMISSION_DENIED, "The key does not allow this call."
 
     # The service's own condition: try again

@@ -26,9 +26,11 @@ def logger(name: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(name))
 
 
-def request_scope(request_id: str) -> AbstractContextManager[None]:
-    """Within it, in this task and those it starts, every line carries the request id."""
-    return cast("AbstractContextManager[None]", bound_contextvars(request_id=request_id))
+def request_scope(request_id: str, caller: str = "") -> AbstractContextManager[None]:
+    """Within it, in this task and those it starts, every line carries the request id, and the label of the
+    caller's key where there is one."""
+    bound = {"request_id": request_id, **({"caller": caller} if caller else {})}
+    return cast("AbstractContextManager[None]", bound_contextvars(**bound))
 
 
 def request_id() -> str:

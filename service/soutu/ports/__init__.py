@@ -12,7 +12,7 @@ from soutu.ports.catalog import (
     SnapshotCatalog,
 )
 from soutu.ports.index import Following, VectorIndex
-from soutu.ports.world import Cache, Clock, Embedder, ModelStore, ObjectStore, Originals
+from soutu.ports.world import Cache, Clock, Embedder, Keys, ModelStore, ObjectStore, Originals
 
 __all__ = [
     "Cache",
@@ -22,6 +22,7 @@ __all__ = [
     "Embedder",
     "Following",
     "ImageCatalog",
+    "Keys",
     "ModelStore",
     "ObjectStore",
     "OperationCatalog",

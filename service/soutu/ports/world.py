@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from soutu.domain.access import KeyRing
 from soutu.domain.embedding import Vectors
 from soutu.domain.image import Image
 from soutu.domain.model import ModelCard, ModelRef
@@ -90,3 +91,12 @@ class Cache(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Keys(Protocol):
+    """The keys that callers may have."""
+
+    @property
+    def ring(self) -> KeyRing:
+        """Those in force at this moment."""
+        ...

@@ -1,4 +1,4 @@
-"""What every call has in common: reading the request, deadline, request id, errors, log line and metrics."""
+"""What every call has in common: access, request, deadline, request id, errors, log line and metrics."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from soutu.domain.errors import Reason, SoutuError
 from soutu.observe.logs import logger, request_scope
 from soutu.observe.metrics import Metrics
+from soutu.rpc.access import Access
 from soutu.rpc.errors import code_of, status_of, trailers_of
 from soutu.rpc.unimplemented import check_implemented
 
@@ -43,10 +44,11 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
     """Wraps every method of every service. `idle` is set while no call is under way that a shutdown should
     wait for; a health watch or a reflection stream, which end only with their client, is none."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, access: Access) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self._metrics = metrics
+        self._access = access
         self._under_way = 0
 
     async def intercept_service(
@@ -54,29 +56,44 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
-        """The method's own handler, with a reader that cannot fail and a wrapped behaviour."""
+        """The method's own handler, with a reader that cannot fail and a wrapped behaviour; or one that
+        refuses the call before its request is read."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:  # no such method: gRPC answers UNIMPLEMENTED by itself
             return cast("grpc.RpcMethodHandler[Any, Any]", None)
+        method: str = handler_call_details.method
+        try:
+            caller = self._access.caller(method, handler_call_details.invocation_metadata)
+        except SoutuError as refusal:
+            return self._refusing(method, refusal)
         make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
         behaviour = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
         wrap = self._streaming if handler.response_streaming else self._single
-        wrapped = wrap(handler_call_details.method, behaviour)
+        wrapped = wrap(method, behaviour, caller)
         return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
 
-    def _single(self, method: str, behaviour: Any) -> Any:
+    def _refusing(self, method: str, refusal: SoutuError) -> grpc.RpcMethodHandler[Any, Any]:
+        """Answers any method: as a stream of requests, none of which is read."""
+
+        async def refuse(requests: Any, context: Context) -> None:
+            async with self._counted(method), Call(self._metrics, method, context):
+                raise refusal
+
+        return grpc.stream_unary_rpc_method_handler(refuse)
+
+    def _single(self, method: str, behaviour: Any, caller: str) -> Any:
         async def call(request: Any, context: Context) -> Any:
-            async with self._counted(method), Call(self._metrics, method, context) as one:
+            async with self._counted(method), Call(self._metrics, method, context, caller) as one:
                 answer = behaviour(one.checked(request), context)
                 return await answer if inspect.isawaitable(answer) else answer
 
         return call
 
-    def _streaming(self, method: str, behaviour: Any) -> Any:
+    def _streaming(self, method: str, behaviour: Any, caller: str) -> Any:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._counted(method), Call(self._metrics, method, context) as one:
+            async with self._counted(method), Call(self._metrics, method, context, caller) as one:
                 answers = behaviour(one.checked(request), context)
                 if inspect.isawaitable(answers):  # writes them itself, as grpc's own health service does
                     await answers
@@ -103,7 +120,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 class Call:
     """One call, from its beginning to its end: turns whatever goes wrong into a status with details."""
 
-    def __init__(self, metrics: Metrics, method: str, context: Context) -> None:
+    def __init__(self, metrics: Metrics, method: str, context: Context, caller: str = "") -> None:
         self._metrics = metrics
         self._method = method
         self._context = context
@@ -111,7 +128,7 @@ class Call:
         self._timeout = asyncio.timeout(context.time_remaining())
         given = dict(context.invocation_metadata() or ()).get(_REQUEST_ID, "")
         self._request_id = str(given)[:128] or uuid.uuid4().hex
-        self._scope = request_scope(self._request_id)
+        self._scope = request_scope(self._request_id, caller)
 
     async def __aenter__(self) -> Call:
         self._metrics.request_started(self._method)

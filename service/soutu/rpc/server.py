@@ -12,6 +12,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from soutu.observe.metrics import Metrics
+from soutu.rpc.access import Access
 from soutu.rpc.admin import AdminServicer
 from soutu.rpc.calls import Calls
 from soutu.rpc.collections import CollectionServicer
@@ -20,6 +21,7 @@ from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
 from soutu.rpc.reflection import reflection_servicer
 from soutu.rpc.searching import SearchServicer
+from soutu.rpc.tls import ServerTls
 from soutu.v1 import (
     admin_service_pb2_grpc,
     collection_service_pb2_grpc,
@@ -61,14 +63,14 @@ class Server:
     """Serves all services on one address."""
 
     def __init__(
-        self, servicers: Servicers, metrics: Metrics, message_bytes: int, *, reflection: bool
+        self, servicers: Servicers, metrics: Metrics, access: Access, message_bytes: int, *, reflection: bool
     ) -> None:
         options = [
             ("grpc.max_receive_message_length", message_bytes),
             ("grpc.max_send_message_length", message_bytes),
             ("grpc.so_reuseport", 0),
         ]
-        self._calls = Calls(metrics)
+        self._calls = Calls(metrics, access)
         self._server = grpc.aio.server(
             interceptors=[self._calls], options=options, maximum_concurrent_rpcs=_CALLS_AT_ONCE
         )
@@ -79,11 +81,14 @@ class Server:
                 reflection_servicer(SERVICES), self._server
             )
 
-    async def start(self, address: str) -> int:
+    async def start(self, address: str, tls: ServerTls | None = None) -> int:
         """Listens on `address` (host:port, port 0 for a free one, or unix:path) and serves. Returns the port;
         OSError if the address cannot be had."""
         try:
-            port = self._server.add_insecure_port(address)
+            if tls:
+                port = self._server.add_secure_port(address, tls.credentials())
+            else:
+                port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: is something else listening there?") from error
         await self._server.start()

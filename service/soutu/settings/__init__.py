@@ -5,8 +5,10 @@ from soutu.settings.error import SettingsError
 from soutu.settings.keys import Key, known_keys
 from soutu.settings.read import SettingsSources, load_settings, read_settings
 from soutu.settings.schema import (
+    AccessSettings,
     CacheSettings,
     CatalogSettings,
+    ClientSettings,
     DecodeSettings,
     IndexSettings,
     InferenceSettings,
@@ -18,8 +20,10 @@ from soutu.settings.schema import (
 )
 
 __all__ = [
+    "AccessSettings",
     "CacheSettings",
     "CatalogSettings",
+    "ClientSettings",
     "DecodeSettings",
     "IndexSettings",
     "InferenceSettings",

@@ -41,6 +41,9 @@ def _shown(key: Key, value: object) -> str:
     return masked(text) if key.secret else text
 
 
-def masked(url: str) -> str:
-    """The URL with its passwords replaced by three asterisks."""
+def masked(secret: str) -> str:
+    """Three asterisks; of a URL, only its passwords are replaced by them."""
+    if secret and "://" not in secret:
+        return "***"
+    url = secret
     return _QUERY_PASSWORD.sub(r"\1***", _USER_PASSWORD.sub(r"://\1:***@", url))

@@ -7,7 +7,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 MIB = 1024 * 1024
@@ -19,6 +19,7 @@ def _absolute(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+OptionalFile = Annotated[AbsolutePath | None, BeforeValidator(lambda given: given or None)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
@@ -47,18 +48,78 @@ class ServerSettings(Section):
     metrics_port: Port = Field(
         0, description="The port that Prometheus metrics are served on; 0 serves none."
     )
-    insecure_public: bool = Field(False, description="Insists on listening beyond this machine without keys.")
+    insecure_public: bool = Field(
+        False, description="Insists on listening beyond this machine without keys or client certificates."
+    )
+    plaintext_public: bool = Field(
+        False, description="Insists on listening beyond this machine with keys but without TLS."
+    )
+    tls_certificate: OptionalFile = Field(
+        None, description="The server's certificate chain (PEM); with it the server speaks TLS only."
+    )
+    tls_key: OptionalFile = Field(None, description="The certificate's private key (PEM, not encrypted).")
+    tls_client_authorities: OptionalFile = Field(
+        None, description="Authorities (PEM) of which every client needs a certificate."
+    )
 
     @model_validator(mode="after")
-    def _public_only_on_request(self) -> "ServerSettings":
-        if not self.insecure_public and not _is_local(self.host):
-            raise PydanticCustomError(
-                "insecure_public",
-                "is reachable from other machines, and callers need no key; listen on 127.0.0.1,"
-                " or set server.insecure_public if the network is trusted",
-                {"key": "server.host", "value": self.host},
-            )
+    def _tls_is_whole(self) -> "ServerSettings":
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            given = "tls_certificate" if self.tls_certificate else "tls_key"
+            raise _refused(f"server.{given}", getattr(self, given), "needs the other of certificate and key")
+        if self.tls_client_authorities and not self.tls_certificate:
+            sentence = "needs server.tls_certificate and server.tls_key"
+            raise _refused("server.tls_client_authorities", self.tls_client_authorities, sentence)
         return self
+
+
+class AccessSettings(Section):
+    """Who may call. Without keys everybody who reaches the server may do everything."""
+
+    keys_file: OptionalFile = Field(
+        None, description="The file of the keys that callers may have; read anew when it changes."
+    )
+    keys: str = Field(
+        "",
+        repr=False,
+        description="Keys in the same form as in the file, and beside them.",
+        json_schema_extra={"secret": True},
+    )
+    open_health: bool = Field(True, description="Whether health checks need no key.")
+    open_reflection: bool = Field(False, description="Whether the API's description needs no key.")
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether callers need a key."""
+        return bool(self.keys_file or self.keys)
+
+
+class ClientSettings(Section):
+    """How our command line makes itself known to a server."""
+
+    key: str = Field("", repr=False, description="The key of its calls.", json_schema_extra={"secret": True})
+    key_file: OptionalFile = Field(None, description="The file that holds the key and nothing else.")
+    tls: bool = Field(False, description="Whether to speak TLS; authorities or a certificate imply it.")
+    authorities: OptionalFile = Field(
+        None, description="Authorities (PEM) that servers are trusted by; none is the system's."
+    )
+    certificate: OptionalFile = Field(None, description="Its certificate chain (PEM), for mutual TLS.")
+    private_key: OptionalFile = Field(None, description="The private key (PEM) of its certificate.")
+    server_name: str = Field(
+        "", description="The name in the server's certificate, where that is not its address."
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "ClientSettings":
+        if bool(self.certificate) != bool(self.private_key):
+            given = "certificate" if self.certificate else "private_key"
+            raise _refused(f"client.{given}", getattr(self, given), "needs the other of certificate and key")
+        return self
+
+
+def _refused(key: str, value: object, sentence: str) -> PydanticCustomError:
+    """The error of a rule about several keys; `key` is the one to blame."""
+    return PydanticCustomError("rule", sentence, {"key": key, "value": str(value)})
 
 
 def _is_local(host: str) -> bool:
@@ -213,6 +274,8 @@ class Settings(Section):
         (), description="The directories below which backups and exports are written and imports read."
     )
     server: ServerSettings = ServerSettings()
+    access: AccessSettings = AccessSettings()
+    client: ClientSettings = ClientSettings()
     decode: DecodeSettings = DecodeSettings()
     inference: InferenceSettings = InferenceSettings()
     index: IndexSettings = IndexSettings()
@@ -221,3 +284,22 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     objects: ObjectsSettings = ObjectsSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _public_only_on_request(self) -> "Settings":
+        server, keys = self.server, self.access.needs_keys
+        if server.insecure_public or _is_local(server.host):
+            return self
+        if not (keys or server.tls_client_authorities):
+            sentence = (
+                "is reachable from other machines, and callers need no key; listen on 127.0.0.1, set"
+                " access.keys_file, or set server.insecure_public if the network is trusted"
+            )
+            raise _refused("server.host", server.host, sentence)
+        if not (server.tls_certificate or server.plaintext_public):
+            sentence = (
+                "is reachable from other machines, and keys would travel in the clear; set"
+                " server.tls_certificate, or server.plaintext_public where a proxy before it ends TLS"
+            )
+            raise _refused("server.host", server.host, sentence)
+        return self

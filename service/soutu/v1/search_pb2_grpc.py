@@ -30,10 +30,11 @@ class SearchServiceStub:
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     def __init__(self, channel):
@@ -69,10 +70,11 @@ class SearchServiceServicer:
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     def Search(self, request, context):
@@ -160,10 +162,11 @@ class SearchService:
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     @staticmethod

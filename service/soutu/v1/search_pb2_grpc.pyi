@@ -31,10 +31,11 @@ class SearchServiceStub:
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     @_typing.overload
@@ -81,10 +82,11 @@ class SearchServiceAsyncStub(SearchServiceStub):
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -127,10 +129,11 @@ class SearchServiceServicer:
 
     Every error carries google.rpc.ErrorInfo with domain "soutu" and a stable
     reason (docs/errors.md); the reason is named below in parentheses. Any call
-    may also answer UNAUTHENTICATED, PERMISSION_DENIED (SCOPE_MISSING),
-    RESOURCE_EXHAUSTED (QUEUE_FULL, with google.rpc.RetryInfo), DEADLINE_EXCEEDED,
-    UNAVAILABLE (SHUTTING_DOWN) and, where a field or call is not implemented by
-    the server, UNIMPLEMENTED (FEATURE_UNIMPLEMENTED) naming it.
+    may also answer UNAUTHENTICATED (UNAUTHENTICATED, KEY_*), PERMISSION_DENIED
+    (SCOPE_MISSING, naming the scope), RESOURCE_EXHAUSTED (QUEUE_FULL, with
+    google.rpc.RetryInfo), DEADLINE_EXCEEDED, UNAVAILABLE (SHUTTING_DOWN) and,
+    where a field or call is not implemented by the server, UNIMPLEMENTED
+    (FEATURE_UNIMPLEMENTED) naming it.
     """
 
     def Search(

@@ -40,7 +40,10 @@ def test_no_server_is_found_where_none_answers(tmp_path: Path, content: str | No
 def test_a_server_that_answers_is_found_whatever_it_says(tmp_path: Path) -> None:
     with answering() as address:
         (tmp_path / "server.json").write_text(json.dumps({"address": address, "pid": 1}))
-        assert running_server(tmp_path) == address
+        client = running_server(tmp_path)
+        assert client
+        with client:
+            assert client.address == address
 
 
 def test_the_socket_lies_in_the_data_directory(tmp_path: Path) -> None:

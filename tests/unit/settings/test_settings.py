@@ -141,6 +141,62 @@ def test_listening_to_strangers_must_be_insisted_on(nobody: dict[str, str], host
     assert load_settings(environ=insisted).server.host == host
 
 
+_KEYS = {"SOUTU_ACCESS_KEYS_FILE": "keys.toml"}
+_TLS = {"SOUTU_SERVER_TLS_CERTIFICATE": "server.pem", "SOUTU_SERVER_TLS_KEY": "server.key"}
+_MUTUAL = _TLS | {"SOUTU_SERVER_TLS_CLIENT_AUTHORITIES": "clients.pem"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({}, "callers need no key"),
+        (_TLS, "callers need no key"),
+        ({"SOUTU_SERVER_PLAINTEXT_PUBLIC": "true"}, "callers need no key"),
+        (_KEYS, "keys would travel in the clear"),
+        (_KEYS | _TLS, ""),
+        (_KEYS | {"SOUTU_SERVER_PLAINTEXT_PUBLIC": "true"}, ""),
+        ({"SOUTU_ACCESS_KEYS": "x"} | _TLS, ""),
+        (_MUTUAL, ""),
+        (_KEYS | _MUTUAL, ""),
+        ({"SOUTU_SERVER_INSECURE_PUBLIC": "true"}, ""),
+    ],
+)
+def test_strangers_need_a_key_or_a_certificate_and_keys_need_tls(
+    nobody: dict[str, str], environ: dict[str, str], sentence: str
+) -> None:
+    environ = nobody | environ | {"SOUTU_SERVER_HOST": "0.0.0.0"}
+    if sentence:
+        assert sentence in refusal(environ)
+    else:
+        assert load_settings(environ=environ).server.host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        ("SOUTU_SERVER_TLS_CERTIFICATE", "needs the other of certificate and key"),
+        ("SOUTU_SERVER_TLS_KEY", "needs the other of certificate and key"),
+        ("SOUTU_SERVER_TLS_CLIENT_AUTHORITIES", "needs server.tls_certificate"),
+        ("SOUTU_CLIENT_CERTIFICATE", "needs the other of certificate and key"),
+        ("SOUTU_CLIENT_PRIVATE_KEY", "needs the other of certificate and key"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused(nobody: dict[str, str], variable: str, sentence: str) -> None:
+    told = refusal(nobody | {variable: "a.pem"})
+    assert f"(set in {variable}): {sentence}" in told
+
+
+def test_a_file_that_is_set_to_nothing_is_none(nobody: dict[str, str]) -> None:
+    assert load_settings(environ=nobody | {"SOUTU_ACCESS_KEYS_FILE": ""}).access.keys_file is None
+
+
+def test_keys_are_masked_wherever_settings_are_shown(nobody: dict[str, str]) -> None:
+    loaded = read_settings(environ=nobody | {"SOUTU_CLIENT_KEY": "s3cret", "SOUTU_ACCESS_KEYS": "s3cret"})
+    rows = {row.key: row.value for row in described(loaded)}
+    assert (rows["client.key"], rows["access.keys"]) == ("***", "***")
+    assert "s3cret" not in repr(loaded)
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "unix:/run/soutu.sock"]
 )
