@@ -28,7 +28,7 @@ gRPC's own core answers some calls before the service sees them; these carry no 
 
 | Status | When |
 |---|---|
-| RESOURCE_EXHAUSTED | The message is larger than `server.message_bytes`. |
+| RESOURCE_EXHAUSTED | The message is larger than `server.message_bytes`, or 2,000 calls are under way. |
 | UNIMPLEMENTED | The service or method does not exist. |
 | DEADLINE_EXCEEDED | The deadline passed before the call reached the service. |
 | CANCELLED | The client gave up. |

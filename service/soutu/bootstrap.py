@@ -302,7 +302,7 @@ async def _stories(
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
-        uploads=Uploads(catalog, reader, storing, commits),
+        uploads=Uploads(catalog, reader, storing, commits, parallel=2 * cores()),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
         collections=Collections(catalog, index, followers),

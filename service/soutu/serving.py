@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from soutu.adapters.data_directory import DataDirectory
-from soutu.bootstrap import BUNDLED_MODEL, Service, decode_limits, running
+from soutu.bootstrap import BUNDLED_MODEL, Service, cores, decode_limits, running
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
 from soutu.rpc.access import Access
 from soutu.rpc.admin import AdminServicer, AdminStories, Check
+from soutu.rpc.admission import Admission, AdmissionLimits
 from soutu.rpc.answers import Answers
+from soutu.rpc.calls import Calls
 from soutu.rpc.collections import CollectionServicer
 from soutu.rpc.convert.basics import duration
 from soutu.rpc.convert.queries import PAGE_LIMIT, PART_LIMIT
@@ -28,6 +30,8 @@ from soutu.search.pages import MATCH_LIMIT
 from soutu.settings import ServerSettings, Settings
 from soutu.v1 import admin_service_pb2
 
+# Two in decoding and up to four in one run of a model, for each core; more make no run larger.
+_QUERIES_PER_CORE = 8
 _log = logger(__name__)
 
 
@@ -65,10 +69,10 @@ async def _serve(
     ready: Callable[[str], None] | None,
     ended: asyncio.Event,
 ) -> None:
-    settings, access = service.settings.server, _access(service)
-    server = Server(
-        _servicers(service), service.metrics, access, settings.message_bytes, reflection=settings.reflection
-    )
+    settings, admission = service.settings.server, Admission(_admission(service.settings), service.metrics)
+    calls = Calls(service.metrics, _access(service), admission)
+    servicers = _servicers(service, admission)
+    server = Server(servicers, calls, settings.message_bytes, reflection=settings.reflection)
     asked = address or f"{settings.host}:{settings.port}"
     port = await server.start(asked, _tls(settings))
     bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"
@@ -110,7 +114,21 @@ def _tls(settings: ServerSettings) -> ServerTls | None:
     return ServerTls(files)
 
 
-def _servicers(service: Service) -> Servicers:
+def _admission(settings: Settings) -> AdmissionLimits:
+    admission = settings.admission
+    return AdmissionLimits(
+        queries=admission.queries or _QUERIES_PER_CORE * cores(),
+        queries_waiting=admission.queries_waiting,
+        reads=admission.reads,
+        reads_waiting=admission.reads_waiting,
+        writes=admission.writes,
+        writes_waiting=admission.writes_waiting,
+        waits=admission.waits,
+        request_bytes=admission.request_bytes,
+    )
+
+
+def _servicers(service: Service, admission: Admission) -> Servicers:
     settings, adapters, stories = service.settings, service.adapters, service.stories
     limits = decode_limits(settings)
     wait_s = settings.search.min_revision_wait_s
@@ -120,11 +138,17 @@ def _servicers(service: Service) -> Servicers:
             stories.comparisons,
             Answers(adapters.cache),
             stories.courtesy,
+            admission,
             service.metrics,
             wait_s,
         ),
         images=ImageServicer(
-            stories.uploads, stories.revisions, stories.removals, stories.browser, limits.size_bytes
+            stories.uploads,
+            stories.revisions,
+            stories.removals,
+            stories.browser,
+            admission,
+            limits.size_bytes,
         ),
         collections=CollectionServicer(
             stories.collections,

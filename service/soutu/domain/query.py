@@ -1,6 +1,6 @@
 """Queries and matches: what is asked of a collection and what is found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from soutu.domain.embedding import Vector
@@ -32,6 +32,14 @@ class GivenVector:
 
 
 Subject = ImageBytes | StoredImage | GivenVector
+
+
+def pictures_in(subjects: Iterable[Subject]) -> int:
+    """How many of the subjects are pictures that a model is run on; the vectors of the others are known."""
+    return sum(
+        isinstance(subject, ImageBytes) or (isinstance(subject, StoredImage) and subject.region is not None)
+        for subject in subjects
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,19 @@ class Uploaded:
 
 
 class Uploads:
-    """The upload story: read, store, commit, follow."""
+    """The upload story: read, store, commit, follow.
 
-    def __init__(self, catalog: Catalog, reader: Reader, storing: Storing, commits: Commits) -> None:
+    Of all uploads together `parallel` pictures are read at a time: a query never waits behind a whole batch.
+    """
+
+    def __init__(
+        self, catalog: Catalog, reader: Reader, storing: Storing, commits: Commits, parallel: int
+    ) -> None:
         self._catalog = catalog
         self._reader = reader
         self._storing = storing
         self._commits = commits
+        self._reading = asyncio.Semaphore(parallel)
 
     async def upload(self, collection_id: str, upload: Upload, request: Request | None) -> Uploaded:
         """Adds one picture; the answer to a known request id is the first one's."""
@@ -83,8 +89,9 @@ class Uploads:
             return error
 
     async def _put(self, head: Head, models: set[ModelRef], upload: Upload) -> Put:
-        reading = await self._reader.read(upload.picture, models)
-        await self._storing.store(reading.content, upload.picture)
+        async with self._reading:
+            reading = await self._reader.read(upload.picture, models)
+            await self._storing.store(reading.content, upload.picture)
         return Put(
             image_id=upload.image_id or uuid.uuid4().hex,
             content=reading.content,

@@ -6,7 +6,7 @@ from typing import Protocol
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -22,6 +22,25 @@ class Decoders(Protocol):
     """Images decoded or refused."""
     replaced: int
     """Decoding processes that were killed, or died, and whose place another took."""
+
+
+class Turns(Protocol):
+    """A queue that counts. `refused` is by why."""
+
+    running: int
+    refused: dict[str, int]
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait."""
+        ...
+
+
+class Room(Protocol):
+    """Room for requests, that counts."""
+
+    held_bytes: int
+    refused: int
 
 
 class Metrics:
@@ -44,6 +63,9 @@ class Metrics:
         self._running = self._gauge("soutu_rpc_running", "Calls being answered.", "method")
         self._request_seconds = self._histogram("soutu_rpc_seconds", "From call to answer.", "method")
         self._stage_seconds = self._histogram("soutu_stage_seconds", "Time in one stage of a call.", "stage")
+        self._wait_seconds = self._histogram(
+            "soutu_queue_wait_seconds", "Wait of calls that had to and got their turn.", "queue"
+        )
         self._degraded = self._counter("soutu_degraded_answers", "Answers given without a part.", "part")
 
     def _declare_work(self) -> None:
@@ -77,6 +99,14 @@ class Metrics:
     def watch_decoders(self, decoders: Decoders) -> None:
         """Reads the counts of the decoding processes whenever the metrics are asked for."""
         self.registry.register(_DecoderCollector(decoders))
+
+    def watch_queues(self, queues: Mapping[str, Turns], room: Room) -> None:
+        """Reads the counts of the queues whenever the metrics are asked for."""
+        self.registry.register(_QueueCollector(queues, room))
+
+    def waited(self, queue: str, seconds: float) -> None:
+        """A call has waited for its turn in a queue."""
+        self._wait_seconds.labels(queue).observe(seconds)
 
     def embedded(self, model: str, images: int) -> None:
         """A model made vectors of so many images."""
@@ -128,3 +158,28 @@ class _DecoderCollector(Collector):
         yield CounterMetricFamily(
             "soutu_decoders_replaced", "Decoding processes killed and replaced.", decoders.replaced
         )
+
+
+class _QueueCollector(Collector):
+    def __init__(self, queues: Mapping[str, Turns], room: Room) -> None:
+        self._queues = queues
+        self._room = room
+
+    def collect(self) -> Iterator[Metric]:
+        running = _gauges("soutu_queue_running", "Units of work that have their turn.", "queue")
+        length = _gauges("soutu_queue_length", "Calls that wait for their turn.", "queue")
+        refused = CounterMetricFamily("soutu_queue_refused", "Calls refused.", labels=["queue", "why"])
+        for name, turns in self._queues.items():
+            running.add_metric([name], turns.running)
+            length.add_metric([name], turns.waiting)
+            for why, count in turns.refused.items():
+                refused.add_metric([name, why], count)
+        refused.add_metric(["requests", "bytes"], self._room.refused)
+        held = GaugeMetricFamily(
+            "soutu_request_bytes", "Bytes of the requests under way.", self._room.held_bytes
+        )
+        yield from (running, length, refused, held)
+
+
+def _gauges(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, meaning, labels=labels)

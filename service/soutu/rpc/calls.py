@@ -18,6 +18,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.observe.logs import logger, request_scope
 from soutu.observe.metrics import Metrics
 from soutu.rpc.access import Access
+from soutu.rpc.admission import Admission, Hold
 from soutu.rpc.errors import code_of, status_of, trailers_of
 from soutu.rpc.unimplemented import check_implemented
 
@@ -44,11 +45,12 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
     """Wraps every method of every service. `idle` is set while no call is under way that a shutdown should
     wait for; a health watch or a reflection stream, which end only with their client, is none."""
 
-    def __init__(self, metrics: Metrics, access: Access) -> None:
+    def __init__(self, metrics: Metrics, access: Access, admission: Admission) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self._metrics = metrics
         self._access = access
+        self._admission = admission
         self._under_way = 0
 
     async def intercept_service(
@@ -71,6 +73,8 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
         wrap = self._streaming if handler.response_streaming else self._single
+        if method in _ENDLESS:
+            wrap = self._endless
         wrapped = wrap(method, behaviour, caller)
         return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
 
@@ -86,14 +90,37 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
     def _single(self, method: str, behaviour: Any, caller: str) -> Any:
         async def call(request: Any, context: Context) -> Any:
             async with self._counted(method), Call(self._metrics, method, context, caller) as one:
-                answer = behaviour(one.checked(request), context)
-                return await answer if inspect.isawaitable(answer) else answer
+                with self._admission.room.hold() as hold:
+                    checked = one.checked(request, hold)
+                    async with self._admission.call(method, context.time_remaining()):
+                        answer = behaviour(checked, context)
+                        return await answer if inspect.isawaitable(answer) else answer
 
         return call
 
     def _streaming(self, method: str, behaviour: Any, caller: str) -> Any:
+        """The work is done when the first message is there; whoever reads slowly keeps nobody waiting."""
+
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._counted(method), Call(self._metrics, method, context, caller) as one:
+                with self._admission.room.hold() as hold:
+                    answers = behaviour(one.checked(request, hold), context)
+                    async with self._admission.call(method, context.time_remaining()):
+                        first = await anext(answers, None)
+                if first is not None:
+                    yield first
+                async for message in answers:
+                    yield message
+
+        return call
+
+    def _endless(self, method: str, behaviour: Any, caller: str) -> Any:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with (
+                self._counted(method),
+                Call(self._metrics, method, context, caller) as one,
+                self._admission.call(method, None),
+            ):
                 answers = behaviour(one.checked(request), context)
                 if inspect.isawaitable(answers):  # writes them itself, as grpc's own health service does
                     await answers
@@ -153,11 +180,12 @@ class Call:
             self._metrics.request_ended(self._method, code, time.perf_counter() - self._began_s)
             self._scope.__exit__(None, None, None)
 
-    def checked(self, request: Any) -> Any:
-        """The request, or a stream of requests, each of which is sound and asks for what is implemented."""
+    def checked(self, request: Any, hold: Hold | None = None) -> Any:
+        """The request, or a stream of requests, each of which is sound, asks for what is implemented and is
+        added to what the call holds."""
         if hasattr(request, "__aiter__"):
-            return _checked_stream(request)
-        return _checked(request)
+            return _checked_stream(request, hold)
+        return _checked(request, hold)
 
     def _code(self, error: BaseException) -> str:
         if isinstance(error, grpc.aio.AbortError):
@@ -206,13 +234,15 @@ def _reader(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any
     return read
 
 
-def _checked(request: Any) -> Any:
+def _checked(request: Any, hold: Hold | None) -> Any:
     if isinstance(request, Malformed):
         raise SoutuError(Reason.REQUEST_MALFORMED)
+    if hold:
+        hold.add(request.ByteSize())
     check_implemented(request)
     return request
 
 
-async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _checked_stream(requests: AsyncIterator[Any], hold: Hold | None) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _checked(request)
+        yield _checked(request, hold)

@@ -11,6 +11,7 @@ from soutu.domain.writing import Remove
 from soutu.ingest.remove import Removals
 from soutu.ingest.revise import Revisions
 from soutu.ingest.upload import Upload, Uploaded, Uploads
+from soutu.rpc.admission import Admission
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.basics import checked_mask, masked, page_size
 from soutu.rpc.convert.images import image_message
@@ -38,12 +39,14 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         revisions: Revisions,
         removals: Removals,
         browser: ImageBrowser,
+        admission: Admission,
         image_bytes: int,
     ) -> None:
         self._uploads = uploads
         self._revisions = revisions
         self._removals = removals
         self._browser = browser
+        self._admission = admission
         self._image_bytes = image_bytes
         self._gathering = 0
 
@@ -60,7 +63,9 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         request_iterator: AsyncIterator[image_service_pb2.StreamUploadImageRequest],
         context: Context,
     ) -> image_service_pb2.UploadImageResponse:
-        return await self.UploadImage(await self._gathered(request_iterator), context)
+        request = await self._gathered(request_iterator)
+        async with self._admission.write(context.time_remaining()):
+            return await self.UploadImage(request, context)
 
     async def BatchUploadImages(
         self, request: image_service_pb2.BatchUploadImagesRequest, context: Context

@@ -1,14 +1,16 @@
 """SearchService."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from google.rpc import status_pb2
 
 from soutu.domain.errors import SoutuError, invalid_field
-from soutu.domain.query import Answer, Subject
+from soutu.domain.query import Answer, Subject, pictures_in
 from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
+from soutu.rpc.admission import Admission
 from soutu.rpc.answers import Answers
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.queries import (
@@ -40,12 +42,14 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         comparisons: Comparisons,
         answers: Answers,
         courtesy: Courtesy,
+        admission: Admission,
         metrics: Metrics,
         min_revision_wait_s: float,
     ) -> None:
         self._searches = searches
         self._answers = answers
         self._courtesy = courtesy
+        self._admission = admission
         self._comparisons = comparisons
         self._metrics = metrics
         self._wait_s = min_revision_wait_s
@@ -68,7 +72,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         space = await self._comparisons.space_of_collection(name.collection_id, name.generation_id)
         first = subject_of(request.first, name.collection_id, "first")
         second = subject_of(request.second, name.collection_id, "second")
-        with self._courtesy.query():
+        async with self._turn([first, second], context):
             compared = await self._comparisons.compare(space, first, second)
         return search_pb2.CompareResponse(score=shown_score(compared.score), report=_report(compared))
 
@@ -77,8 +81,9 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             raise invalid_field("inputs", f"must be 1 to {_EMBED_LIMIT}")
         space = await self._space(request.model)
         names = [f"inputs[{index}]" for index in range(len(request.inputs))]
-        with self._courtesy.query():
-            embedded = await self._comparisons.embed(space, _subjects(request.inputs, space, names), names)
+        subjects = _subjects(request.inputs, space, names)
+        async with self._turn(subjects, context):
+            embedded = await self._comparisons.embed(space, subjects, names)
         return search_pb2.EmbedResponse(
             vectors=[vector_message(vector, request.float16) for vector in embedded.vectors],
             model=f"models/{space.model}",
@@ -96,13 +101,21 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             self._metrics.cache_read("answers", kept is not None)
             if kept:
                 return kept
-        with self._courtesy.query():
+        parts = () if query.page_token else query.parts
+        async with self._turn([part.subject for part in parts], context):
             answer = await self._searches.answer(opening, query)
         response = answer_message(answer, request)
         if key and not answer.degraded and await self._searches.still_current(opening):
             await self._answers.keep(key, response)
         self._count(answer)
         return response
+
+    @asynccontextmanager
+    async def _turn(self, subjects: Sequence[Subject], context: Context) -> AsyncIterator[None]:
+        """Around a query on these subjects: it is let in, and long work makes room, also while it waits."""
+        with self._courtesy.query():
+            async with self._admission.query(pictures_in(subjects), context.time_remaining()):
+                yield
 
     def _count(self, answer: Answer) -> None:
         self._metrics.stages(answer.stages_s)

@@ -11,8 +11,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
-from soutu.observe.metrics import Metrics
-from soutu.rpc.access import Access
 from soutu.rpc.admin import AdminServicer
 from soutu.rpc.calls import Calls
 from soutu.rpc.collections import CollectionServicer
@@ -40,8 +38,8 @@ SERVICES = (
     "grpc.health.v1.Health",
 )
 
-# Beyond it gRPC itself answers RESOURCE_EXHAUSTED, without details.
-_CALLS_AT_ONCE = 1_000
+# Beyond it gRPC itself answers RESOURCE_EXHAUSTED, without details: more than all queues together hold.
+_CALLS_AT_ONCE = 2_000
 
 # For answers that are finished and still being sent.
 _LAST_WORDS_S = 1.0
@@ -62,15 +60,13 @@ class Servicers:
 class Server:
     """Serves all services on one address."""
 
-    def __init__(
-        self, servicers: Servicers, metrics: Metrics, access: Access, message_bytes: int, *, reflection: bool
-    ) -> None:
+    def __init__(self, servicers: Servicers, calls: Calls, message_bytes: int, *, reflection: bool) -> None:
         options = [
             ("grpc.max_receive_message_length", message_bytes),
             ("grpc.max_send_message_length", message_bytes),
             ("grpc.so_reuseport", 0),
         ]
-        self._calls = Calls(metrics, access)
+        self._calls = calls
         self._server = grpc.aio.server(
             interceptors=[self._calls], options=options, maximum_concurrent_rpcs=_CALLS_AT_ONCE
         )

@@ -6,6 +6,7 @@ from soutu.settings.keys import Key, known_keys
 from soutu.settings.read import SettingsSources, load_settings, read_settings
 from soutu.settings.schema import (
     AccessSettings,
+    AdmissionSettings,
     CacheSettings,
     CatalogSettings,
     ClientSettings,
@@ -21,6 +22,7 @@ from soutu.settings.schema import (
 
 __all__ = [
     "AccessSettings",
+    "AdmissionSettings",
     "CacheSettings",
     "CatalogSettings",
     "ClientSettings",

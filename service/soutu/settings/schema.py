@@ -177,6 +177,25 @@ class IndexSettings(Section):
     )
 
 
+class AdmissionSettings(Section):
+    """How much is done at a time, and how much may wait; what is beyond is refused."""
+
+    queries: int = Field(
+        0, ge=0, description="Pictures of queries in work at a time; 0 is eight for each core."
+    )
+    queries_waiting: int = Field(256, ge=0, description="Queries with pictures that may wait.")
+    reads: Positive = Field(64, description="Other reads in work at a time.")
+    reads_waiting: int = Field(256, ge=0, description="Other reads that may wait.")
+    writes: Positive = Field(32, description="Writes in work at a time.")
+    writes_waiting: int = Field(128, ge=0, description="Writes that may wait.")
+    waits: Positive = Field(
+        192, description="Calls that wait for operations, watch the health or ask for the API's description."
+    )
+    request_bytes: Bytes = Field(
+        256 * MIB, description="The most bytes of all requests that are under way together."
+    )
+
+
 class SearchSettings(Section):
     """How queries are answered."""
 
@@ -279,6 +298,7 @@ class Settings(Section):
     decode: DecodeSettings = DecodeSettings()
     inference: InferenceSettings = InferenceSettings()
     index: IndexSettings = IndexSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     search: SearchSettings = SearchSettings()
     catalog: CatalogSettings = CatalogSettings()
     cache: CacheSettings = CacheSettings()

@@ -1,0 +1,127 @@
+"""How much is done at a time, and how much may wait: a queue for each kind of work, room for requests."""
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from soutu.domain.access import Scope
+from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.metrics import Metrics
+from soutu.rpc.scopes import HEALTH, REFLECTION, SCOPES
+from soutu.rpc.turns import Turns
+
+
+class Queue(StrEnum):
+    """A kind of work. `QUERIES` are those for which a model is run, and weigh as many as their pictures;
+    `WAITS` are calls that mostly wait for something to happen."""
+
+    QUERIES = "queries"
+    READS = "reads"
+    WRITES = "writes"
+    WAITS = "waits"
+
+
+# None: what the call weighs is known only when it is read, so it takes its turn in its servicer.
+_OTHERWISE: dict[str, Queue | None] = {
+    "/soutu.v1.SearchService/Search": None,
+    "/soutu.v1.SearchService/BatchSearch": None,
+    "/soutu.v1.SearchService/Compare": None,
+    "/soutu.v1.SearchService/Embed": None,
+    "/soutu.v1.ImageService/StreamUploadImage": None,
+    "/google.longrunning.Operations/WaitOperation": Queue.WAITS,
+    f"/{HEALTH}/Check": None,  # a probe must not be told that the server is busy
+    f"/{HEALTH}/Watch": Queue.WAITS,
+    f"/{REFLECTION}/ServerReflectionInfo": Queue.WAITS,
+}
+_BY_SCOPE = {Scope.READ: Queue.READS, Scope.WRITE: Queue.WRITES, Scope.ADMIN: Queue.WRITES}
+QUEUES: dict[str, Queue | None] = {
+    method: _OTHERWISE[method] if method in _OTHERWISE else _BY_SCOPE[scope]
+    for method, scope in SCOPES.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionLimits:
+    """How many of each kind are at work at a time, and how many more may wait. `queries` counts pictures."""
+
+    queries: int
+    queries_waiting: int
+    reads: int
+    reads_waiting: int
+    writes: int
+    writes_waiting: int
+    waits: int
+    request_bytes: int
+
+
+class Room:
+    """Room for the requests of calls under way."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.held_bytes = 0
+        self.refused = 0
+        self._limit_bytes = limit_bytes
+
+    @contextmanager
+    def hold(self) -> Iterator["Hold"]:
+        """What one call holds, from its beginning to its end."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            self.held_bytes -= hold.size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        """QUEUE_FULL where there is no room; a message that comes alone always has room."""
+        if self.held_bytes and self.held_bytes + size_bytes > self._limit_bytes:
+            self.refused += 1
+            raise SoutuError(Reason.QUEUE_FULL, "The requests under way are too large together; retry later.")
+        self.held_bytes += size_bytes
+
+
+class Hold:
+    """What one call holds of the room."""
+
+    def __init__(self, room: Room) -> None:
+        self.size_bytes = 0
+        self._room = room
+
+    def add(self, size_bytes: int) -> None:
+        """Another message of so many bytes; QUEUE_FULL."""
+        self._room.take(size_bytes)
+        self.size_bytes += size_bytes
+
+
+class Admission:
+    """Lets calls in as they can be done, and refuses the others with QUEUE_FULL before they cost anything."""
+
+    def __init__(self, limits: AdmissionLimits, metrics: Metrics) -> None:
+        lengths = {
+            Queue.QUERIES: (limits.queries, limits.queries_waiting),
+            Queue.READS: (limits.reads, limits.reads_waiting),
+            Queue.WRITES: (limits.writes, limits.writes_waiting),
+            Queue.WAITS: (limits.waits, 0),
+        }
+        self.room = Room(limits.request_bytes)
+        self._turns = {
+            queue: Turns(*length, partial(metrics.waited, queue.value)) for queue, length in lengths.items()
+        }
+        metrics.watch_queues({queue.value: turns for queue, turns in self._turns.items()}, self.room)
+
+    def call(self, method: str, left_s: float | None) -> AbstractAsyncContextManager[None]:
+        """Around the work of a call of `method`, which has so much time left; QUEUE_FULL."""
+        queue = QUEUES.get(method, Queue.READS)
+        return self._turns[queue].turn(left_s) if queue else nullcontext()
+
+    def query(self, pictures: int, left_s: float | None) -> AbstractAsyncContextManager[None]:
+        """Around a query for which so many pictures are run through a model; QUEUE_FULL. Where there are
+        none, it is a read."""
+        if pictures:
+            return self._turns[Queue.QUERIES].turn(left_s, pictures)
+        return self._turns[Queue.READS].turn(left_s)
+
+    def write(self, left_s: float | None) -> AbstractAsyncContextManager[None]:
+        """Around a write whose request has been gathered; QUEUE_FULL."""
+        return self._turns[Queue.WRITES].turn(left_s)

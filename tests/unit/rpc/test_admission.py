@@ -1,0 +1,72 @@
+"""Which queue a method waits in, and room for requests."""
+
+import pytest
+
+from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.metrics import Metrics
+from soutu.rpc.admission import QUEUES, Admission, AdmissionLimits, Queue, Room
+from tests.flows.methods import METHODS, path_of
+
+ONE = AdmissionLimits(1, 0, 1, 0, 1, 0, 1, 1024)
+
+
+def reason(error: BaseException) -> Reason:
+    assert isinstance(error, SoutuError)
+    return error.reason
+
+
+def test_every_method_has_its_queue() -> None:
+    assert {path_of(method) for method in METHODS} == QUEUES.keys()
+
+
+async def test_kinds_of_work_do_not_wait_for_each_other() -> None:
+    admission = Admission(ONE, Metrics())
+    async with (
+        admission.query(1, None),
+        admission.query(0, None),
+        admission.call("/soutu.v1.ImageService/UploadImage", None),
+        admission.call("/google.longrunning.Operations/WaitOperation", None),
+        admission.call("/grpc.health.v1.Health/Check", None),
+    ):
+        for full in (
+            admission.query(2, None),
+            admission.query(0, None),
+            admission.call("/soutu.v1.ImageService/GetImage", None),
+            admission.write(None),
+            admission.call("/grpc.health.v1.Health/Watch", None),
+        ):
+            with pytest.raises(SoutuError) as caught:
+                await full.__aenter__()
+            assert reason(caught.value) is Reason.QUEUE_FULL
+        async with admission.call("/grpc.health.v1.Health/Check", None):
+            assert QUEUES["/grpc.health.v1.Health/Check"] is None
+
+
+async def test_the_metrics_show_the_queues() -> None:
+    metrics = Metrics()
+    admission = Admission(ONE, metrics)
+    labels = {"queue": Queue.QUERIES.value}
+    async with admission.query(1, None):
+        assert metrics.registry.get_sample_value("soutu_queue_running", labels) == 1
+        with pytest.raises(SoutuError):
+            await admission.query(1, None).__aenter__()
+    assert metrics.registry.get_sample_value("soutu_queue_running", labels) == 0
+    assert metrics.registry.get_sample_value("soutu_queue_length", labels) == 0
+    assert metrics.registry.get_sample_value("soutu_queue_refused_total", labels | {"why": "full"}) == 1
+
+
+def test_room_is_given_back_and_a_message_alone_always_has_some() -> None:
+    room = Room(100)
+    with room.hold() as hold:
+        hold.add(1_000)
+        with room.hold() as other, pytest.raises(SoutuError) as caught:
+            other.add(1)
+        assert reason(caught.value) is Reason.QUEUE_FULL
+        assert (room.held_bytes, room.refused) == (1_000, 1)
+    with room.hold() as hold, room.hold() as other:
+        hold.add(60)
+        other.add(40)
+        with pytest.raises(SoutuError):
+            other.add(1)
+        assert room.held_bytes == 100
+    assert room.held_bytes == 0
