@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
-from bench import build, search_cached, search_image, search_vector, startup
+from bench import build, courtesy, overload, search_cached, search_image, search_vector, startup
 from bench.report import Machine, Table, keep, show
 from bench.scale import FIRST_LOOK, Scale
 
@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "search_vector": (search_vector.TITLE, search_vector.run),
     "search_cached": (search_cached.TITLE, search_cached.run),
     "build": (build.TITLE, build.run),
+    "overload": (overload.TITLE, overload.run),
+    "courtesy": (courtesy.TITLE, courtesy.run),
     "startup": (startup.TITLE, startup.run),
 }
 

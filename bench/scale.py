@@ -11,7 +11,7 @@ class Scale:
 
     `images` pictures are stored, `queries` different ones asked for, `large` of 12 megapixels; `build` are
     built anew; `vectors` are stored without pictures, `vector_queries` asked for; `calls` repeat one query;
-    `seconds` is the length of one measurement of raw inference.
+    `seconds` is the length of one measurement of raw inference, `overload` that of too much load.
     """
 
     images: int = 10_000
@@ -22,6 +22,7 @@ class Scale:
     vector_queries: int = 500
     calls: int = 5_000
     seconds: float = 3.0
+    overload: float = 30.0
 
 
 FIRST_LOOK = Scale(images=300, queries=300, large=8, seconds=1.0)

@@ -199,7 +199,9 @@ class Call:
         if fault.reason is Reason.INTERNAL:
             _log.error("a call broke", method=self._method, exc_info=error)
         else:
-            _log.info("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
+            # Refusing must be cheap where calls come by the thousand; the metrics count them.
+            log = _log.debug if fault.reason is Reason.QUEUE_FULL else _log.info
+            log("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
         request_id: tuple[str, str | bytes] = (_REQUEST_ID, self._request_id)
         trailers = (*trailers_of(status_of(fault)), request_id)
         await self._context.abort(code_of(fault.reason.status), fault.message, trailers)
