@@ -9,7 +9,7 @@ import pytest
 from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Checkpoint, Failure
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import DRAFT, MovableClock, put, url_of
@@ -51,6 +51,20 @@ async def test_an_operation_comes_back_as_it_was_made(catalog: Catalog, pictures
 async def test_operations_are_paged_oldest_first(catalog: Catalog, pictures: Collection) -> None:
     uids = [(await asked(catalog, pictures)).uid for _ in range(4)]
     assert [found.uid for found in await catalog.operations(uids[0], 2)] == uids[1:3]
+
+
+async def test_too_many_that_are_unfinished_are_refused_until_one_has_ended(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    for _ in range(UNFINISHED_LIMIT):
+        await asked(catalog, pictures)
+    with pytest.raises(SoutuError) as failure:
+        await asked(catalog, pictures)
+    assert failure.value.reason is Reason.QUEUE_FULL
+    claimed = await catalog.claim_operation("me", LEASE_S)
+    assert claimed
+    await catalog.finish_operation(claimed.uid, "me", OperationState.SUCCEEDED, Progress())
+    assert (await asked(catalog, pictures)).state is OperationState.PENDING
 
 
 async def test_the_oldest_that_nobody_holds_is_claimed(

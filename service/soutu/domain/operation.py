@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+UNFINISHED_LIMIT = 100
+"""Operations that may be at work or wait; more are QUEUE_FULL."""
+
 
 class OperationKind(StrEnum):
     """The kinds of long work."""

@@ -165,7 +165,7 @@ class OperationCatalog(Protocol):
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
         """A PENDING operation; COLLECTION_BUSY where an unfinished one fills the same collection,
-        BACKUP_RUNNING for a backup beside an unfinished one."""
+        BACKUP_RUNNING for a backup beside an unfinished one, QUEUE_FULL beyond UNFINISHED_LIMIT."""
         ...
 
     async def operation(self, operation_id: str) -> Operation: ...

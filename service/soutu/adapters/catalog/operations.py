@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.tables import operation_failures, operations
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Failure
 
 _PENDING, _RUNNING = OperationState.PENDING.value, OperationState.RUNNING.value
@@ -24,7 +24,7 @@ class SqlOperations(CatalogPart):
         self, kind: OperationKind, collection_uid: int, collection_id: str, request: Mapping[str, object]
     ) -> Operation:
         """A PENDING operation with an id of its own; COLLECTION_BUSY where it would fill a collection that an
-        unfinished operation fills, BACKUP_RUNNING for a backup beside an unfinished one."""
+        unfinished operation fills, BACKUP_RUNNING for a backup beside an unfinished one, QUEUE_FULL."""
         values = _new(self._clock.now()) | {
             "kind": kind.value,
             "collection_uid": collection_uid,
@@ -171,6 +171,10 @@ async def delete_operations(connection: AsyncConnection, which: ColumnElement[bo
 
 
 async def _insert(connection: AsyncConnection, values: Mapping[str, object]) -> Operation:
+    unfinished = select(func.count()).where(operations.c.state.in_((_PENDING, _RUNNING)))
+    if ((await connection.execute(unfinished)).scalar() or 0) >= UNFINISHED_LIMIT:
+        message = f"{UNFINISHED_LIMIT} operations are unfinished; wait for some or cancel them."
+        raise SoutuError(Reason.QUEUE_FULL, message)
     inserted = await connection.execute(insert(operations).values(values))
     return _operation_of({**values, "uid": inserted.lastrowid})
 
