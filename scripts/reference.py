@@ -19,7 +19,7 @@ Written from `service/soutu/domain/errors.py` by `make docs`.
 Every error that the service answers with carries a `google.rpc.ErrorInfo` whose `domain` is `soutu` and
 whose `reason` is one of the codes below. Codes are stable: they are added, never renamed or given another
 status. The status's message is a sentence for people; `metadata` holds short facts for programs (`field`,
-`limit`, `image`).
+`limit`, `image`, `scope`).
 
 """
 

@@ -116,7 +116,10 @@ def _unheard(data_dir: Path) -> CommandError | None:
     if told is None or not told.tls:
         return None
     sentence = f"The server at {told.address} speaks TLS, and it and this command do not accept each other:"
-    advice = "--ca names its authority, --cert and --cert-key a certificate that it asks for."
+    advice = (
+        "--ca names its authority, --cert and --cert-key a certificate that it asks for, and the setting"
+        " client.server_name the name in its own, where that is not its address."
+    )
     return CommandError(f"{sentence} {advice}", ExitCode.UNREACHABLE)
 
 

@@ -34,6 +34,7 @@ class Access:
                 Reason.SCOPE_MISSING,
                 f"This call needs a key with the scope {needed.text}; this key's is {key.scope.text}.",
                 scope=needed.text,
+                key=key.label,
             )
         return key.label
 

@@ -82,7 +82,8 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         """Answers any method: as a stream of requests, none of which is read."""
 
         async def refuse(requests: Any, context: Context) -> None:
-            async with self._counted(method), Call(self._metrics, method, context):
+            caller = refusal.metadata.get("key", "")
+            async with self._counted(method), Call(self._metrics, method, context, caller):
                 raise refusal
 
         return grpc.stream_unary_rpc_method_handler(refuse)

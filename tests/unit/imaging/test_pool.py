@@ -147,6 +147,12 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+async def test_the_event_loop_goes_before_the_decoders(pool: DecodePool) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [os.getpriority(os.PRIO_PROCESS, pid) > own for pid in pool.pids] == [True] * len(pool.pids)
+    assert pool.pids
+
+
 async def test_decoders_that_died_while_idle_cost_no_job(pool: DecodePool) -> None:
     for pid in pool.pids:
         os.kill(pid, signal.SIGKILL)

@@ -1,6 +1,7 @@
 """What only the ONNX Runtime adapter promises: when it loads, how it shares its threads, how it fails."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ class SlowModels:
     def __init__(self, card: ModelCard, root: Path) -> None:
         self.ready = threading.Event()
         self.handed_out = 0
+        self.priority = 0
         self._card = card
         self._path = root / card.ref.name / card.ref.version / card.artefact
 
@@ -33,6 +35,7 @@ class SlowModels:
     def artefact(self, ref: ModelRef) -> Path:
         assert self.ready.wait(timeout=10)
         self.handed_out += 1
+        self.priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         return self._path
 
     def add(self, folder: Path) -> ModelCard:
@@ -64,6 +67,16 @@ async def test_callers_share_one_loading_also_when_the_first_gives_up(
     assert isinstance(answers[0], asyncio.CancelledError)
     assert all(isinstance(answer, np.ndarray) and all_units(answer) for answer in answers[1:])
     assert models.handed_out == 1
+    await embedder.close()
+
+
+async def test_models_run_in_threads_that_the_event_loop_goes_before(
+    models: SlowModels, ref: ModelRef
+) -> None:
+    embedder = OnnxEmbedder(models, threads=1)
+    models.ready.set()
+    await embedder.embed(ref, random_pixels(1, SIDE))
+    assert models.priority > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     await embedder.close()
 
 
