@@ -16,7 +16,11 @@ from grpc_status import rpc_status
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from soutu.v1.image_service_pb2 import StreamUploadImageRequest, UploadImageRequest
+from soutu.v1.image_service_pb2 import (
+    BatchUploadImagesRequest,
+    StreamUploadImageRequest,
+    UploadImageRequest,
+)
 from soutu.v1.search_pb2 import EmbedRequest, QueryPart, SearchRequest, SearchResponse, Vector
 from tests.flows import pictures
 from tests.flows.refusals import refusal_of
@@ -163,3 +167,20 @@ def test_requests_under_way_are_no_larger_together_than_allowed(busy: Busy) -> N
     assert upload.result().created
     assert until(lambda: busy.counter("soutu_request_bytes") == 0)
     assert busy.served.stubs.search.Search(large, timeout=10).matches
+
+
+@pytest.mark.slow
+def test_a_search_does_not_wait_behind_a_whole_batch_of_uploads(server: Served, collection: str) -> None:
+    parent, picture = f"collections/{collection}", pictures.jpeg(60)
+    search = SearchRequest(collection=parent, parts=[QueryPart(image=picture)])
+    uploads = [UploadImageRequest(content=slow_picture(60))] * 24
+    began_s = time.monotonic()
+    batch = server.stubs.images.BatchUploadImages.future(
+        BatchUploadImagesRequest(parent=parent, requests=uploads), timeout=120
+    )
+    time.sleep(0.5)  # it has arrived, and takes some seconds
+    asked_s = time.monotonic()
+    assert not server.stubs.search.Search(search, timeout=120).matches
+    searched_s = time.monotonic() - asked_s
+    assert all(result.response.created for result in batch.result().results)
+    assert searched_s < (time.monotonic() - began_s) / 2
