@@ -185,6 +185,8 @@ def decode_limits(settings: Settings) -> DecodeLimits:
         metadata_bytes=decode.metadata_bytes,
         seconds=decode.seconds,
         memory_bytes=decode.memory_bytes,
+        raw_size_bytes=decode.raw_bytes,
+        raw_seconds=decode.raw_seconds,
     )
 
 
@@ -277,13 +279,14 @@ async def _stories(
         storing,
         courtesy,
         parallel=8 * cores(),
-        limit_bytes=settings.decode.image_bytes,
+        limits=decode_limits(settings),
     )
     removals = asyncio.Lock()
     sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
     generations = Generations(catalog, index, followers, commits, adapters.clock)
-    intake = Intake(reader, storing, settings.build_roots, settings.decode.image_bytes)
+    largest = max(settings.decode.image_bytes, settings.decode.raw_bytes)
+    intake = Intake(reader, storing, settings.build_roots, largest)
     upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
     works: dict[OperationKind, Work] = {
         OperationKind.BUILD: Builds(catalog, sources, files, commits),

@@ -148,7 +148,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             stories.removals,
             stories.browser,
             admission,
-            limits.size_bytes,
+            limits.bytes_allowed,
         ),
         collections=CollectionServicer(
             stories.collections,

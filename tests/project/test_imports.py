@@ -57,6 +57,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "typer": ("cli",),
     "fastapi": ("gateway",),
     "h5py": ("adapters.exports",),
+    "aiohttp": ("adapters.fetch",),
+    "defusedxml": ("imaging",),
+    "rawpy": ("imaging",),
 }
 
 # What the commands import only when they run, so that `soutu --help` is quick.

@@ -76,6 +76,11 @@ class Reason(Enum):
         Status.INVALID_ARGUMENT,
         "The image exceeds the limit on bytes, pixels, side, scans or metadata.",
     )
+    IMAGE_RAW_UNAVAILABLE = (
+        Status.FAILED_PRECONDITION,
+        "The camera's raw file has no preview of a useful size, and this server cannot develop raw files: "
+        "install the extra `raw`, or send a JPEG.",
+    )
     IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image took longer than allowed."
     IMAGE_HOSTILE = Status.INVALID_ARGUMENT, "The image brought the decoder down or past its memory limit."
 

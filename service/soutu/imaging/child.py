@@ -60,7 +60,7 @@ def _serve(service: socket.socket, limits: DecodeLimits) -> None:
         text_bytes, data_bytes = JOB_HEAD.unpack(head)
         job = unpack_job(bytes(_received(service, text_bytes)))
         data = bytes(_received(service, data_bytes))
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE_S)
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds_allowed(data) + _GRACE_S)
         try:
             answer = pack_answer(decode(data, job, limits))
         except SoutuError as error:

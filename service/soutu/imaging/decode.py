@@ -1,5 +1,6 @@
 """Untrusted bytes to what a job asks for. The story: limits first, then decode, turn upright, fit."""
 
+from functools import partial
 from math import ceil
 
 from soutu.domain.errors import SoutuError
@@ -8,19 +9,23 @@ from soutu.imaging.fit import fit, region_size, resized_size
 from soutu.imaging.formats import ImageFormat, open_image, sniff
 from soutu.imaging.job import Decoded, DecodeJob
 from soutu.imaging.jpeg import decode_jpeg, read_jpeg_header
-from soutu.imaging.limits import DecodeLimits, unreadable, unsupported
+from soutu.imaging.limits import DecodeLimits, unread_variant, unreadable, unsupported
 from soutu.imaging.metadata import check_opened_metadata, check_png_metadata, check_tiff_metadata
+from soutu.imaging.raw import decode_raw
 from soutu.imaging.stored import Stored, upright, upright_size
 from soutu.imaging.thumbnail import thumbnail, thumbnail_size
 
 _METADATA_CHECKS = {ImageFormat.PNG: check_png_metadata, ImageFormat.TIFF: check_tiff_metadata}
+# How Pillow's codecs say that a file is sound and of a form that they do not know.
+_UNREAD_FORMS = ("unknown pixel mode", "unsupported", "unknown raw mode", "tiff: unsupported")
 
 
 def decode(data: bytes, job: DecodeJob, limits: DecodeLimits) -> Decoded:
     """Decode one image; the first frame of an animation, the first page of a document.
 
-    Raises SoutuError: IMAGE_EMPTY, IMAGE_FORMAT_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE. Time and
-    memory are not limited here: run untrusted bytes through `pool.DecodePool`. MemoryError passes through.
+    Raises SoutuError: IMAGE_EMPTY, IMAGE_FORMAT_UNSUPPORTED, IMAGE_TOO_LARGE, IMAGE_UNREADABLE,
+    IMAGE_RAW_UNAVAILABLE. Time and memory are not limited here: run untrusted bytes through
+    `pool.DecodePool`. MemoryError passes through.
     """
     limits.check_bytes(data)
     image_format = sniff(data)
@@ -32,12 +37,17 @@ def decode(data: bytes, job: DecodeJob, limits: DecodeLimits) -> Decoded:
         raise
     except Exception as error:
         # Codecs raise nearly any type for bad bytes. A fault of ours shows in the cause, and in the tests.
-        raise unreadable() from error
+        rare = str(error).lower().startswith(_UNREAD_FORMS)
+        raise (unread_variant(image_format.value) if rare else unreadable()) from error
 
 
 def _decode_as(image_format: ImageFormat, data: bytes, job: DecodeJob, limits: DecodeLimits) -> Decoded:
-    is_jpeg = image_format is ImageFormat.JPEG
-    stored = _stored_jpeg(data, job, limits) if is_jpeg else _stored(data, image_format, limits)
+    if image_format is ImageFormat.JPEG:
+        stored = _stored_jpeg(data, job, limits)
+    elif image_format.is_raw:
+        stored = decode_raw(data, image_format, partial(eighths_needed, job=job), limits)
+    else:
+        stored = _stored(data, image_format, limits)
     picture = upright(stored)
     return Decoded(
         width=picture.size[0],

@@ -15,7 +15,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-_TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+from soutu.imaging import raw_formats
+from soutu.imaging.tiff import BIG, CLASSIC
+
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 _ANY_BRANDS = frozenset((b"mif1", b"msf1"))  # a container for either
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
@@ -33,6 +35,19 @@ class ImageFormat(StrEnum):
     BMP = "image/bmp"
     HEIC = "image/heic"
     AVIF = "image/avif"
+    DNG = raw_formats.DNG
+    CR2 = raw_formats.CR2
+    CR3 = raw_formats.CR3
+    NEF = raw_formats.NEF
+    ARW = raw_formats.ARW
+    RAF = raw_formats.RAF
+    ORF = raw_formats.ORF
+    RW2 = raw_formats.RW2
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is a camera's raw file."""
+        return self.value.startswith("image/x-")
 
 
 def sniff(data: bytes) -> ImageFormat | None:
@@ -45,8 +60,10 @@ def sniff(data: bytes) -> ImageFormat | None:
         return ImageFormat.WEBP
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return ImageFormat.GIF
-    if data[:4] in _TIFF_MAGICS:
-        return None if data[8:10] == b"CR" else ImageFormat.TIFF  # CR2: a camera's raw file
+    if (raw := raw_formats.sniff_raw(data)) is not None:
+        return ImageFormat(raw) if raw else None
+    if data[:4] in CLASSIC or data[:4] in BIG:
+        return ImageFormat.TIFF
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_BYTES:
         return ImageFormat.BMP
     return _sniff_boxes(data) if data[4:8] == b"ftyp" else None

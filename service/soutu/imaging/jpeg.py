@@ -20,6 +20,8 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _SOI_EOI_TEM = (0xD8, 0xD9, 0x01)
 _SOS = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PICTURE_FRAMES = (0xC0, 0xC1, 0xC2)
+_MOST_SEGMENTS = 256
 _APP1, _APP2 = 0xE1, 0xE2
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
@@ -72,6 +74,23 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         length = int.from_bytes(data[at : at + 2], "big")
         yield marker, data[at + 2 : at + length]
         at += max(length, 2)
+
+
+def start_of_frame(data: bytes, start: int) -> tuple[int, int] | None:
+    """(width, height) of the JPEG that begins at `start`; None where there is none that is a picture, such as
+    the lossless ones that cameras keep sensor data in."""
+    at = start + 2
+    for _ in range(_MOST_SEGMENTS):
+        marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at : at + 1] != b"\xff" or length < 2 or marker[0] == _SOS:
+            return None
+        if marker[0] in _PICTURE_FRAMES:
+            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(width, "big"), int.from_bytes(height, "big")
+        if marker[0] in _FRAMES:
+            return None
+        at += 2 + length
+    return None
 
 
 def _keep_note(marker: int, body: bytes, notes: dict[bytes, list[bytes]]) -> None:

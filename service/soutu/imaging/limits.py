@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from soutu.domain.errors import Reason, SoutuError
+from soutu.imaging.raw_formats import may_be_raw, sniff_raw
 
 MIB = 1024 * 1024
 
@@ -13,7 +14,7 @@ class DecodeLimits:
 
     `pixels` and `side` are those the file declares, checked before anything is decoded. `metadata_bytes`
     counts all that is not picture data (EXIF, XMP, ICC, comments), unpacked. `memory_bytes` is what one
-    decode may use beyond the idle decoder.
+    decode may use beyond the idle decoder. Cameras' raw files have limits of their own on bytes and time.
     """
 
     size_bytes: int = 20 * MIB
@@ -23,13 +24,29 @@ class DecodeLimits:
     metadata_bytes: int = MIB
     seconds: float = 5.0
     memory_bytes: int = 1024 * MIB
+    raw_size_bytes: int = 120 * MIB
+    raw_seconds: float = 30.0
 
     def check_bytes(self, data: bytes) -> None:
         """IMAGE_EMPTY for no bytes, IMAGE_TOO_LARGE for too many."""
         if not data:
             raise SoutuError(Reason.IMAGE_EMPTY)
         if len(data) > self.size_bytes:
-            raise too_large("size_bytes", f"The image has {len(data):,} bytes", self.size_bytes)
+            allowed = self.raw_size_bytes if sniff_raw(data) else self.size_bytes
+            if len(data) > allowed:
+                raise too_large("size_bytes", f"The image has {len(data):,} bytes", allowed)
+
+    def bytes_allowed(self, beginning: bytes) -> int:
+        """The most bytes that an image may come to have that begins like this."""
+        return self.raw_size_bytes if may_be_raw(beginning) else self.size_bytes
+
+    def seconds_allowed(self, data: bytes) -> float:
+        """The longest that decoding these bytes may take."""
+        return self.raw_seconds if may_be_raw(data) and sniff_raw(data) else self.seconds
+
+    def allows(self, width: int, height: int) -> bool:
+        """Whether an image may be as large as this."""
+        return 0 < width <= self.side and 0 < height <= self.side and width * height <= self.pixels
 
     def check_canvas(self, width: int, height: int) -> None:
         """IMAGE_TOO_LARGE for too long a side or too many pixels, IMAGE_UNREADABLE for none."""
@@ -65,5 +82,14 @@ def unsupported() -> SoutuError:
     """IMAGE_FORMAT_UNSUPPORTED, naming the formats that are read."""
     return SoutuError(
         Reason.IMAGE_FORMAT_UNSUPPORTED,
-        "The bytes are none of JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF; convert the image.",
+        "The bytes are none of JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC, AVIF and the raw files of cameras that "
+        "are read; convert the image.",
+    )
+
+
+def unread_variant(media_type: str) -> SoutuError:
+    """IMAGE_FORMAT_UNSUPPORTED for a form of an allowed format that no codec here reads."""
+    return SoutuError(
+        Reason.IMAGE_FORMAT_UNSUPPORTED,
+        f"The image is {media_type} in a rare form that is not read; convert it to PNG or JPEG.",
     )

@@ -55,10 +55,10 @@ class DecodePool:
     async def decode(self, data: bytes, job: DecodeJob) -> Decoded:
         """Decode `data` in the first decoder that is free.
 
-        Raises SoutuError: IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED, IMAGE_UNREADABLE;
-        IMAGE_TOO_SLOW past the time limit, waiting not counted; IMAGE_HOSTILE where the decoder died or ran
-        out of memory; DECODER_UNAVAILABLE; SHUTTING_DOWN. A cancelled call's decoder finishes its answer,
-        which nobody reads.
+        Raises SoutuError: IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED, IMAGE_UNREADABLE,
+        IMAGE_RAW_UNAVAILABLE; IMAGE_TOO_SLOW past the time limit, waiting not counted; IMAGE_HOSTILE where
+        the decoder died or ran out of memory; DECODER_UNAVAILABLE; SHUTTING_DOWN. A cancelled call's decoder
+        finishes its answer, which nobody reads.
         """
         self._refuse_when_closed()
         self._limits.check_bytes(data)
@@ -84,7 +84,7 @@ class DecodePool:
         try:
             self._refuse_when_closed()
             decoder = await self._living(slot)
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(self._limits.seconds_allowed(data)):
                 lengths, body = await decoder.exchange(pack_job(data, job))
             self.jobs += 1
             return unpack_answer(lengths, body, job)

@@ -11,11 +11,13 @@ from typing import TypeVar
 from soutu.domain.errors import SoutuError, Status
 from soutu.domain.image import Image, Keeping, Metadata, Origin, Original
 from soutu.domain.writing import Failure, OnConflict, Put
+from soutu.imaging.limits import DecodeLimits
 from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.naming import free_ids
 from soutu.ingest.reading import Reader
 from soutu.ingest.site import Site
 from soutu.ingest.sources import Item, Picture
+from soutu.ingest.specs import is_raw
 from soutu.ingest.storing import Storing
 from soutu.ingest.upload import models_of
 from soutu.observe.logs import logger
@@ -48,7 +50,7 @@ class _Known:
 
 
 class FileReader:
-    """Reads items of sources, `parallel` at a time over all sources; none over `limit_bytes`."""
+    """Reads items of sources, `parallel` at a time over all sources; none larger than the limits allow."""
 
     def __init__(
         self,
@@ -58,14 +60,14 @@ class FileReader:
         courtesy: Courtesy,
         *,
         parallel: int,
-        limit_bytes: int,
+        limits: DecodeLimits,
     ) -> None:
         self._catalog = catalog
         self._reader = reader
         self._storing = storing
         self._courtesy = courtesy
         self._turns = asyncio.Semaphore(parallel)
-        self._limit_bytes = limit_bytes
+        self._limits = limits
 
     async def handled(self, site: Site, items: Sequence[Item]) -> AsyncGenerator[Handled, None]:
         """One result per item, in order; the work goes on ahead of whoever takes them. A fault of the service
@@ -94,10 +96,13 @@ class FileReader:
             hashes |= {item.path: each for item, each in zip(some, found, strict=True) if each}
         return hashes
 
+    def _limit_bytes(self, item: Item) -> int:
+        return self._limits.raw_size_bytes if is_raw(item.path) else self._limits.size_bytes
+
     async def _digest(self, site: Site, item: Item) -> str:
         async with self._turns, self._courtesy.turn():
             try:
-                picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes)
+                picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes(item))
             except SoutuError:
                 return ""  # whoever reads it next says why
             return await asyncio.to_thread(lambda: hashlib.sha256(picture.content).hexdigest())
@@ -129,7 +134,7 @@ class FileReader:
         async with self._turns, self._courtesy.turn():
             try:
                 async with order:
-                    picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes)
+                    picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes(item))
                 put = await self._put(site, item, picture, before)
             except SoutuError as error:
                 if error.reason.status is Status.UNAVAILABLE:

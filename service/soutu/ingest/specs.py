@@ -26,11 +26,17 @@ _EXTENSIONS = frozenset(
         "avif",
     )
 )
+_RAW_EXTENSIONS = frozenset((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"))
+
+
+def is_raw(path: str) -> bool:
+    """Whether the path ends like those of cameras' raw files."""
+    return path[path.rfind(".") :].lower() in _RAW_EXTENSIONS
 
 
 def is_picture(path: str) -> bool:
     """Whether the path ends like those of the formats that can be decoded."""
-    return path[path.rfind(".") :].lower() in _EXTENSIONS
+    return path[path.rfind(".") :].lower() in _EXTENSIONS or is_raw(path)
 
 
 @dataclass(frozen=True, slots=True)

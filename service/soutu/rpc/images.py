@@ -1,7 +1,7 @@
 """ImageService."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from google.rpc import status_pb2
 
@@ -24,6 +24,7 @@ from soutu.v1 import image_pb2, image_service_pb2, image_service_pb2_grpc
 BATCH_LIMIT = 64
 STREAM_LIMIT = 32
 _PIECE_S = 30.0
+_BEGINNING_BYTES = 64
 _DELETE_LIMIT = 1_000
 _CHUNK_BYTES = 64 * 1024
 _THUMBNAIL_SIDE = 256
@@ -40,14 +41,15 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         removals: Removals,
         browser: ImageBrowser,
         admission: Admission,
-        image_bytes: int,
+        bytes_allowed: Callable[[bytes], int],
     ) -> None:
+        """`bytes_allowed` is how many bytes an image may come to have that begins as its argument does."""
         self._uploads = uploads
         self._revisions = revisions
         self._removals = removals
         self._browser = browser
         self._admission = admission
-        self._image_bytes = image_bytes
+        self._bytes_allowed = bytes_allowed
         self._gathering = 0
 
     async def UploadImage(
@@ -205,10 +207,10 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
                 raise invalid_field("chunk", "must not be empty")
             request = request or piece.upload
             content += piece.chunk
-            if len(content) > self._image_bytes:
-                limit = self._image_bytes
+            allowed = self._bytes_allowed(bytes(content[:_BEGINNING_BYTES]))
+            if len(content) > allowed:
                 raise SoutuError(
-                    Reason.IMAGE_TOO_LARGE, f"The image has more than {limit} bytes.", limit=limit
+                    Reason.IMAGE_TOO_LARGE, f"The image has more than {allowed:,} bytes.", limit="size_bytes"
                 )
         if request is None or request.WhichOneof("source"):
             raise invalid_field("upload", "must come first, without content and uri")

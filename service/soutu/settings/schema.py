@@ -142,6 +142,8 @@ class DecodeSettings(Section):
     metadata_bytes: Bytes = Field(MIB, description="The most metadata (EXIF, XMP, ICC, text) in an image.")
     seconds: Seconds = Field(5.0, description="The longest that one decode may take.")
     memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
+    raw_bytes: Bytes = Field(120 * MIB, description="The largest raw file of a camera.")
+    raw_seconds: Seconds = Field(30.0, description="The longest that decoding a raw file may take.")
 
 
 class InferenceSettings(Section):
