@@ -29,13 +29,15 @@ class BadCall:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The status of a failed call; `domain`, `reason` and `field` are empty where gRPC's core made it."""
+    """The status of a failed call; `domain`, `reason`, `field` and `limit` are empty where gRPC's core made
+    it."""
 
     status: str
     message: str
     domain: str = ""
     reason: str = ""
     field: str = ""
+    limit: str = ""
 
 
 def refusal_of(call: Callable[[], object]) -> Refusal:
@@ -61,7 +63,14 @@ def _refusal(error: grpc.RpcError) -> Refusal:
         return Refusal(name, error.details() or "")
     cause = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(cause) for detail in status.details), f"no ErrorInfo in {status}"
-    return Refusal(name, status.message, cause.domain, cause.reason, cause.metadata.get("field", ""))
+    return Refusal(
+        name,
+        status.message,
+        cause.domain,
+        cause.reason,
+        cause.metadata.get("field", ""),
+        cause.metadata.get("limit", ""),
+    )
 
 
 @contextmanager

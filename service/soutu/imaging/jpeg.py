@@ -23,6 +23,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PICTURE_FRAMES = (0xC0, 0xC1, 0xC2)
 _MOST_SEGMENTS = 256
 _APP1, _APP2 = 0xE1, 0xE2
+_CUT_SHORT = "premature end of"
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -121,7 +122,8 @@ def decode_jpeg(data: bytes, header: JpegHeader, eighths: int) -> Stored:
 
 
 def _turbo(data: bytes, header: JpegHeader, eighths: int) -> Image.Image | None:
-    """Mode "L" or "RGB"; None where libjpeg-turbo has any complaint."""
+    """Mode "L" or "RGB"; None where libjpeg-turbo has any complaint but that the picture is cut short: then
+    IMAGE_UNREADABLE, as everybody else would fill up with grey."""
     try:
         pixels = simplejpeg.decode_jpeg(
             data,
@@ -129,6 +131,8 @@ def _turbo(data: bytes, header: JpegHeader, eighths: int) -> Image.Image | None:
             min_height=-(-header.height * eighths // 8) if eighths < 8 else 0,
             min_width=-(-header.width * eighths // 8) if eighths < 8 else 0,
         )
-    except ValueError:
+    except ValueError as error:
+        if _CUT_SHORT in str(error):
+            raise unreadable() from error
         return None
     return Image.fromarray(pixels[:, :, 0] if header.components == 1 else pixels)

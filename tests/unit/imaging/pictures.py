@@ -3,6 +3,7 @@
 import struct
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from soutu.imaging.job import Decoded, DecodeJob, Pixels
 from soutu.imaging.limits import DecodeLimits
 
 LIMITS = DecodeLimits()
+HEIC = Path(__file__).parent / "heic"
 _T = Image.Transpose
 # What the camera held the other way round: undone by the orientation of the same number.
 _HELD = {

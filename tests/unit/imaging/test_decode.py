@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 from zlib import compress
 
 import numpy as np
@@ -13,6 +12,7 @@ from soutu.imaging.decode import decode, eighths_needed
 from soutu.imaging.job import DecodeJob, Pixels
 from soutu.imaging.limits import DecodeLimits
 from tests.unit.imaging.pictures import (
+    HEIC,
     LIMITS,
     difference,
     encoded,
@@ -25,7 +25,6 @@ from tests.unit.imaging.pictures import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-HEIC = Path(__file__).parent / "heic"
 EVERY_KIND: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: encoded(scene(), "JPEG", quality=95),
     "progressive": lambda: encoded(scene(), "JPEG", progressive=True),
