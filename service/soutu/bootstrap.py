@@ -15,6 +15,7 @@ from soutu.adapters.catalog.snapshots import SqliteFiles
 from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.exports import ExportFolders
+from soutu.adapters.fetch import AllowedHosts, FetchTerms, WebFetcher
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
@@ -68,6 +69,7 @@ from soutu.ports import (
     Catalog,
     Clock,
     Embedder,
+    Fetcher,
     Keys,
     ModelStore,
     ObjectStore,
@@ -96,6 +98,7 @@ class Adapters:
     embedder: Embedder
     index: VectorIndex
     decoders: DecodePool
+    fetcher: Fetcher
     cache: Cache
     token_key: bytes
     keys: Keys | None
@@ -190,6 +193,13 @@ def decode_limits(settings: Settings) -> DecodeLimits:
     )
 
 
+def fetch_terms(settings: Settings) -> FetchTerms:
+    """From where pictures may be fetched, and how."""
+    fetch = settings.fetch
+    hosts = AllowedHosts(fetch.hosts, fetch.http)
+    return FetchTerms(hosts, fetch.image_bytes, fetch.seconds, fetch.redirects, fetch.parallel)
+
+
 async def _embedded(
     settings: Settings, directory: DataDirectory, metrics: Metrics, stack: AsyncExitStack
 ) -> Adapters:
@@ -209,10 +219,12 @@ async def _embedded(
     await decoders.start()
     metrics.watch_decoders(decoders)
     stack.push_async_callback(decoders.close)
+    fetcher = await WebFetcher.open(fetch_terms(settings))
+    stack.push_async_callback(fetcher.close)
     originals = KeptOriginals(objects)
     token_key = directory.secret_key()
     return Adapters(
-        clock, catalog, objects, originals, models, embedder, index, decoders, cache, token_key, keys
+        clock, catalog, objects, originals, models, embedder, index, decoders, fetcher, cache, token_key, keys
     )
 
 
@@ -273,20 +285,13 @@ async def _stories(
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
     storing = Storing(catalog, adapters.objects)
     sources, courtesy = Sources(settings.build_roots), Courtesy(adapters.clock)
-    files = FileReader(
-        catalog,
-        reader,
-        storing,
-        courtesy,
-        parallel=8 * cores(),
-        limits=decode_limits(settings),
-    )
+    limits = decode_limits(settings)
+    files = FileReader(catalog, reader, storing, courtesy, parallel=8 * cores(), limits=limits)
     removals = asyncio.Lock()
     sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
     generations = Generations(catalog, index, followers, commits, adapters.clock)
-    largest = max(settings.decode.image_bytes, settings.decode.raw_bytes)
-    intake = Intake(reader, storing, settings.build_roots, largest)
+    intake = Intake(reader, storing, settings.build_roots, limits.largest_bytes)
     upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
     works: dict[OperationKind, Work] = {
         OperationKind.BUILD: Builds(catalog, sources, files, commits),
@@ -298,14 +303,12 @@ async def _stories(
     runner = OperationRunner(catalog, works, adapters.clock, metrics)
     runner.start()
     stack.push_async_callback(runner.close)
-    queries = QueryEmbedder(
-        adapters.decoders, adapters.models, adapters.embedder, catalog, adapters.originals
-    )
+    queries = _queries(adapters)
     return Stories(
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
-        uploads=Uploads(catalog, reader, storing, commits, parallel=2 * cores()),
+        uploads=Uploads(catalog, reader, adapters.fetcher, storing, commits, parallel=2 * cores()),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
         collections=Collections(catalog, index, followers),
@@ -318,6 +321,17 @@ async def _stories(
         followers=followers,
         courtesy=courtesy,
         upkeep=upkeep,
+    )
+
+
+def _queries(adapters: Adapters) -> QueryEmbedder:
+    return QueryEmbedder(
+        adapters.decoders,
+        adapters.models,
+        adapters.embedder,
+        adapters.catalog,
+        adapters.originals,
+        adapters.fetcher,
     )
 
 

@@ -61,6 +61,8 @@ class Stubs:
 class Served:
     """`python -m soutu.cli serve` on a data directory, on a free port. Its log outlives restarts."""
 
+    module = "soutu.cli"
+
     def __init__(
         self, directory: Path, roots: Sequence[Path] = (), settings: Mapping[str, str] | None = None
     ) -> None:
@@ -117,7 +119,7 @@ class Served:
         command = [
             sys.executable,
             "-m",
-            "soutu.cli",
+            self.module,
             "--data-dir",
             str(self.data_dir),
             "serve",

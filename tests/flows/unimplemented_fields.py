@@ -20,7 +20,7 @@ from soutu.v1.search_pb2 import (
     SearchParameters,
 )
 from tests.flows.bad_searches import NAME, searching
-from tests.flows.bad_writes import creating, downloading, listing, uploading
+from tests.flows.bad_writes import creating, downloading, listing
 from tests.flows.refusals import Call
 
 
@@ -46,10 +46,8 @@ CALLS: dict[str, tuple[Call, str]] = {
         searching(search_parameters=SearchParameters(exact=True)),
         "search_parameters.exact",
     ),
-    "QueryPart.uri": (searching(QueryPart(uri="http://127.0.0.1/x.jpg")), "parts[0].uri"),
     "QueryPart.text": (searching(QueryPart(image=b"x"), QueryPart(text="a cat")), "parts[1].text"),
     "CompareRequest.rerank": (comparing(rerank=Rerank()), "rerank"),
-    "UploadImageRequest.uri": (uploading(content=None, uri="http://127.0.0.1/x.jpg"), "uri"),
     "ListImagesRequest.filter": (listing(filter="rating > 3"), "filter"),
     "ListImagesRequest.order_by": (listing(order_by="name"), "order_by"),
     "CountImagesRequest.filter": (counting(filter="rating > 3"), "filter"),

@@ -84,6 +84,30 @@ class Reason(Enum):
     IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image took longer than allowed."
     IMAGE_HOSTILE = Status.INVALID_ARGUMENT, "The image brought the decoder down or past its memory limit."
 
+    # Pictures by address
+    URI_DISABLED = (
+        Status.FAILED_PRECONDITION,
+        "This server fetches no pictures: send the bytes, or have fetch.hosts set.",
+    )
+    URI_INVALID = Status.INVALID_ARGUMENT, "The address is not an http(s) address without user and password."
+    URI_NOT_ALLOWED = (
+        Status.PERMISSION_DENIED,
+        "The scheme, host or port is not one that this server fetches from; so for a redirect's.",
+    )
+    URI_ADDRESS_NOT_ALLOWED = (
+        Status.PERMISSION_DENIED,
+        "The host resolves to an address that is not public: a private, local or reserved one.",
+    )
+    URI_UNREACHABLE = (
+        Status.FAILED_PRECONDITION,
+        "The address cannot be reached: its name, its network, its certificate, or it broke off.",
+    )
+    URI_REFUSED = (
+        Status.FAILED_PRECONDITION,
+        "The address answers with another status than 200, redirects too often, or cannot be unpacked.",
+    )
+    URI_TOO_SLOW = Status.FAILED_PRECONDITION, "The address took longer than allowed (fetch.seconds)."
+
     # Resources
     COLLECTION_NOT_FOUND = Status.NOT_FOUND, "No collection has this name."
     COLLECTION_EXISTS = Status.ALREADY_EXISTS, "A collection has this name already."

@@ -17,6 +17,14 @@ class ImageBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageUri:
+    """A picture by the address that it is to be fetched from."""
+
+    uri: str
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredImage:
     """A picture of the searched collection, by its id."""
 
@@ -31,7 +39,7 @@ class GivenVector:
     values: Vector
 
 
-Subject = ImageBytes | StoredImage | GivenVector
+Subject = ImageBytes | ImageUri | StoredImage | GivenVector
 
 
 def pictures_in(subjects: Iterable[Subject]) -> int:

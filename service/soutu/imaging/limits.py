@@ -27,6 +27,11 @@ class DecodeLimits:
     raw_size_bytes: int = 120 * MIB
     raw_seconds: float = 30.0
 
+    @property
+    def largest_bytes(self) -> int:
+        """The most bytes that an image of any format may have."""
+        return max(self.size_bytes, self.raw_size_bytes)
+
     def check_bytes(self, data: bytes) -> None:
         """IMAGE_EMPTY for no bytes, IMAGE_TOO_LARGE for too many."""
         if not data:

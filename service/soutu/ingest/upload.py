@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soutu.domain.collection import GenerationState, Head
 from soutu.domain.errors import SoutuError
@@ -13,14 +13,16 @@ from soutu.domain.writing import OnConflict, OnDuplicate, Put, Receipt, Request,
 from soutu.ingest.commits import Commits
 from soutu.ingest.reading import Reader
 from soutu.ingest.storing import Storing
-from soutu.ports import Catalog
+from soutu.ports import Catalog, Fetcher
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One picture to add. An empty `image_id` lets the service make one."""
+    """One picture to add: its bytes, or the address to fetch them from. An empty `image_id` lets the service
+    make one."""
 
-    picture: bytes
+    picture: bytes = b""
+    uri: str | None = None
     metadata: Metadata = Metadata()
     image_id: str = ""
     on_conflict: OnConflict = OnConflict.FAIL
@@ -43,10 +45,17 @@ class Uploads:
     """
 
     def __init__(
-        self, catalog: Catalog, reader: Reader, storing: Storing, commits: Commits, parallel: int
+        self,
+        catalog: Catalog,
+        reader: Reader,
+        fetcher: Fetcher,
+        storing: Storing,
+        commits: Commits,
+        parallel: int,
     ) -> None:
         self._catalog = catalog
         self._reader = reader
+        self._fetcher = fetcher
         self._storing = storing
         self._commits = commits
         self._reading = asyncio.Semaphore(parallel)
@@ -89,20 +98,26 @@ class Uploads:
             return error
 
     async def _put(self, head: Head, models: set[ModelRef], upload: Upload) -> Put:
+        picture = upload.picture if upload.uri is None else await self._fetcher.fetch(upload.uri)
         async with self._reading:
-            reading = await self._reader.read(upload.picture, models)
-            await self._storing.store(reading.content, upload.picture)
+            reading = await self._reader.read(picture, models)
+            await self._storing.store(reading.content, picture)
         return Put(
             image_id=upload.image_id or uuid.uuid4().hex,
             content=reading.content,
             original=Original(Keeping.STORED),
-            metadata=upload.metadata,
+            metadata=_with_source(upload.metadata, upload.uri),
             embeddings=reading.embeddings,
             on_conflict=upload.on_conflict,
             on_duplicate=upload.on_duplicate,
             started_at=head.collection.revision,
             held=True,
         )
+
+
+def _with_source(metadata: Metadata, uri: str | None) -> Metadata:
+    """The metadata; a picture that was fetched says where from unless its user does."""
+    return replace(metadata, source_uri=uri) if uri and not metadata.source_uri else metadata
 
 
 async def models_of(catalog: Catalog, head: Head) -> set[ModelRef]:

@@ -12,7 +12,7 @@ from soutu.ports.catalog import (
     SnapshotCatalog,
 )
 from soutu.ports.index import Following, VectorIndex
-from soutu.ports.world import Cache, Clock, Embedder, Keys, ModelStore, ObjectStore, Originals
+from soutu.ports.world import Cache, Clock, Embedder, Fetcher, Keys, ModelStore, ObjectStore, Originals
 
 __all__ = [
     "Cache",
@@ -20,6 +20,7 @@ __all__ = [
     "Clock",
     "CollectionCatalog",
     "Embedder",
+    "Fetcher",
     "Following",
     "ImageCatalog",
     "Keys",

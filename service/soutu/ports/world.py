@@ -78,6 +78,17 @@ class Originals(Protocol):
         ...
 
 
+class Fetcher(Protocol):
+    """Pictures from elsewhere."""
+
+    async def fetch(self, uri: str) -> bytes:
+        """The bytes at an address. URI_DISABLED, URI_INVALID, URI_NOT_ALLOWED, URI_ADDRESS_NOT_ALLOWED,
+        URI_UNREACHABLE, URI_REFUSED, URI_TOO_SLOW; IMAGE_TOO_LARGE; QUEUE_FULL."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class Cache(Protocol):
     """Bytes under bytes, for a while: what is put may be gone at any time, and a cache that is down says so
     only by forgetting."""

@@ -17,6 +17,11 @@ from soutu.v1 import search_pb2
 _KEY = struct.Struct(">6sQQQI32s")
 
 
+def _looks_elsewhere(request: search_pb2.SearchRequest) -> bool:
+    """Whether a part is to be fetched: what lies at an address may change without a write."""
+    return any(part.WhichOneof("subject") == "uri" for part in request.parts)
+
+
 class Answers:
     """Remembers search answers in a cache."""
 
@@ -25,7 +30,7 @@ class Answers:
 
     def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
         """The key of an answer that may be kept or recalled now; None where none may be."""
-        if request.skip_cache or not opening.current:
+        if request.skip_cache or not opening.current or _looks_elsewhere(request):
             return None
         head = opening.head
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()

@@ -9,11 +9,11 @@ from soutu.domain.embedding import Vector, checked_vector, combine, rounded
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image, Region
 from soutu.domain.model import ModelCard, ModelRef
-from soutu.domain.query import GivenVector, ImageBytes, Part, StoredImage, Subject
+from soutu.domain.query import GivenVector, ImageBytes, ImageUri, Part, StoredImage, Subject
 from soutu.imaging.job import DecodeJob
 from soutu.imaging.pool import DecodePool
 from soutu.observe.stages import Stages
-from soutu.ports import Embedder, ImageCatalog, ModelStore, Originals
+from soutu.ports import Embedder, Fetcher, ImageCatalog, ModelStore, Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class QueryEmbedder:
         embedder: Embedder,
         catalog: ImageCatalog,
         originals: Originals,
+        fetcher: Fetcher,
     ) -> None:
         self._decoders = decoders
         self._models = models
         self._embedder = embedder
         self._catalog = catalog
         self._originals = originals
+        self._fetcher = fetcher
 
     async def query(self, head: Head, parts: Sequence[Part], stages: Stages) -> Embedded:
         """The parts of a query on `head`, combined: their own errors, or QUERY_ZERO_SUM."""
@@ -58,10 +60,17 @@ class QueryEmbedder:
                 return checked_vector(values, self._models.card(str(model)).dimension)
             case ImageBytes(data, region):
                 return await self._picture(self._models.card(str(model)), data, region, stages)
+            case ImageUri(uri, region):
+                card = self._models.card(str(model))
+                return await self._picture(card, await self._fetched(uri, stages), region, stages)
             case StoredImage(image_id, region):
                 if head is None:
                     raise SoutuError(Reason.IMAGE_NOT_FOUND, "A stored image needs a collection to be in.")
                 return await self._stored(head, image_id, region, stages)
+
+    async def _fetched(self, uri: str, stages: Stages) -> bytes:
+        with stages.time("fetch"):
+            return await self._fetcher.fetch(uri)
 
     async def _picture(self, card: ModelCard, data: bytes, region: Region | None, stages: Stages) -> Vector:
         with stages.time("decode"):

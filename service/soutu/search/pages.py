@@ -15,7 +15,7 @@ import numpy as np
 
 from soutu.domain.embedding import Vector, from_bytes, to_bytes
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.query import GivenVector, ImageBytes, Part, Query, StoredImage
+from soutu.domain.query import GivenVector, ImageBytes, ImageUri, Part, Query, StoredImage
 
 MATCH_LIMIT = 1_000
 _HEAD = struct.Struct(">B16s16sQQHfQH")
@@ -121,6 +121,8 @@ def _bytes_of(part: Part) -> bytes:
     match part.subject:
         case ImageBytes(data, region):
             return hashlib.sha256(data).digest() + repr(region).encode()
+        case ImageUri(uri, region):
+            return repr((uri, region)).encode()
         case StoredImage(image_id, region):
             return repr((image_id, region)).encode()
         case GivenVector(values):

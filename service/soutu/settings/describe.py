@@ -1,6 +1,5 @@
 """Shows the settings in force, with where each came from and without secrets."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ def _value(sources: SettingsSources, key: Key) -> object:
 
 
 def _shown(key: Key, value: object) -> str:
-    text = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = key.separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
     return masked(text) if key.secret else text
 
 

@@ -1,6 +1,7 @@
 """The names of the settings: dotted keys for the file, SOUTU_* variables for the environment."""
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,13 +15,15 @@ CONFIG_VARIABLE = f"{VARIABLE_PREFIX}CONFIG"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: `name` is such as "server.port", `variable` such as "SOUTU_SERVER_PORT"."""
+    """One setting: `name` is such as "server.port", `variable` such as "SOUTU_SERVER_PORT". Of `many` values
+    in a variable, `separator` stands between two."""
 
     name: str
     default: object
     description: str
     secret: bool
     many: bool
+    separator: str = os.pathsep
 
     @property
     def variable(self) -> str:
@@ -45,6 +48,7 @@ def _keys(section: type[BaseModel], prefix: str) -> Iterator[Key]:
             description=field.description or "",
             secret=isinstance(extra, dict) and bool(extra.get("secret")),
             many=isinstance(field.default, tuple),
+            separator=str(extra.get("separator", os.pathsep)) if isinstance(extra, dict) else os.pathsep,
         )
 
 

@@ -82,11 +82,11 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
             guess = nearest(variable, [*known, CONFIG_VARIABLE], VARIABLE_PREFIX)
             raise SettingsError(f"There is no setting for the environment variable {variable}.{guess}")
         key = known[variable]
-        yield key.name, _Given(_parts(text) if key.many else text, variable)
+        yield key.name, _Given(_parts(text, key.separator) if key.many else text, variable)
 
 
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(os.pathsep) if part)
+def _parts(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(separator) if part)
 
 
 def _checked(given: Mapping[str, _Given]) -> Settings:

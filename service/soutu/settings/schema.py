@@ -24,6 +24,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
 Bytes = Annotated[int, Field(ge=1024)]
+_HOST = r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
 class Section(BaseModel):
@@ -144,6 +145,24 @@ class DecodeSettings(Section):
     memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
     raw_bytes: Bytes = Field(120 * MIB, description="The largest raw file of a camera.")
     raw_seconds: Seconds = Field(30.0, description="The longest that decoding a raw file may take.")
+
+
+class FetchSettings(Section):
+    """Pictures that callers name by address instead of sending them."""
+
+    hosts: tuple[Annotated[str, Field(min_length=1, max_length=260, pattern=_HOST)], ...] = Field(
+        (),
+        description="The hosts that pictures may be fetched from, with `*.` before a name for all below it "
+        "and `:port` behind; none means that no picture is fetched.",
+        json_schema_extra={"separator": ","},
+    )
+    http: bool = Field(False, description="Whether pictures may be fetched without TLS, too.")
+    image_bytes: Bytes = Field(20 * MIB, description="The largest image file that is fetched.")
+    seconds: Seconds = Field(
+        10.0, description="The longest that fetching a picture may take, redirects included."
+    )
+    redirects: int = Field(3, ge=0, le=10, description="The most redirects that are followed to a picture.")
+    parallel: int = Field(8, ge=1, le=256, description="Pictures that are fetched at a time.")
 
 
 class InferenceSettings(Section):
@@ -298,6 +317,7 @@ class Settings(Section):
     access: AccessSettings = AccessSettings()
     client: ClientSettings = ClientSettings()
     decode: DecodeSettings = DecodeSettings()
+    fetch: FetchSettings = FetchSettings()
     inference: InferenceSettings = InferenceSettings()
     index: IndexSettings = IndexSettings()
     admission: AdmissionSettings = AdmissionSettings()

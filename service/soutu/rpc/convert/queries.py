@@ -8,7 +8,17 @@ import numpy as np
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.image import Region
-from soutu.domain.query import Answer, GivenVector, ImageBytes, Match, Part, Query, StoredImage, Subject
+from soutu.domain.query import (
+    Answer,
+    GivenVector,
+    ImageBytes,
+    ImageUri,
+    Match,
+    Part,
+    Query,
+    StoredImage,
+    Subject,
+)
 from soutu.rpc.convert.basics import checked_mask, duration, masked, one_of, page_size, with_field_prefix
 from soutu.rpc.convert.images import image_message
 from soutu.rpc.names import CollectionName, ImageName, collection_name, generation_path, image_id_in
@@ -67,13 +77,15 @@ def subject_of(message: search_pb2.QueryPart, collection: str, field: str) -> Su
     match message.WhichOneof("subject"):
         case "image":
             return ImageBytes(message.image, region)
+        case "uri":
+            return ImageUri(message.uri, region)
         case "stored_image":
             return StoredImage(image_id_in(message.stored_image, collection, f"{field}.stored_image"), region)
         case "vector":
             if region:
                 raise invalid_field(f"{field}.region", "goes with pictures only")
             return GivenVector(_vector(message.vector, f"{field}.vector"))
-    raise one_of(Reason.FIELD_INVALID, field, "image, stored_image and vector")
+    raise one_of(Reason.FIELD_INVALID, field, "image, stored_image, uri and vector")
 
 
 def _region(message: search_pb2.QueryPart, field: str) -> Region | None:

@@ -39,6 +39,7 @@ def upload_of(request: image_service_pb2.UploadImageRequest, schema: Mapping[str
         raise invalid_field("on_duplicate", "must be CREATE, RETURN_EXISTING or REJECT")
     return Upload(
         picture=request.content,
+        uri=request.uri if request.WhichOneof("source") == "uri" else None,
         metadata=metadata_of(request.image, schema, "image."),
         image_id=checked_image_id(request.image_id) if request.image_id else "",
         on_conflict=_ON_CONFLICT[request.on_conflict],

@@ -1,0 +1,23 @@
+"""`python -m tests.flows.neighbourly`: the command line, with a server that fetches from this machine, too.
+
+No setting allows that. Everything else of fetching is as it is in the service.
+"""
+
+from typing import Self
+
+import soutu.bootstrap
+from soutu.adapters.fetch import FetchTerms, WebFetcher
+from soutu.cli import main
+
+
+class NeighbourlyFetcher(WebFetcher):
+    """Takes every address for public."""
+
+    @classmethod
+    async def open(cls, terms: FetchTerms) -> Self:  # type: ignore[override]
+        return await super().open(terms, passes=lambda address: True)
+
+
+if __name__ == "__main__":
+    setattr(soutu.bootstrap, "WebFetcher", NeighbourlyFetcher)  # noqa: B010
+    main()
