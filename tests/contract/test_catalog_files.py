@@ -29,7 +29,7 @@ async def pictures(catalog: Catalog) -> Collection:
 
 
 def came_from(image_id: str, path: str, source: str = "/s") -> Put:
-    original = Original(Keeping.REFERENCED, f"{source}/{path}", 11)
+    original = Original(Keeping.REFERENCED, f"{source}/{path}", 11, "9-8-ab")
     return put(image_id, origin=Origin(source, path), original=original)
 
 
@@ -38,7 +38,9 @@ async def test_files_are_known_by_source(catalog: Catalog, pictures: Collection)
     commit = await catalog.commit(pictures.uid, puts)
     first, second = image_written(commit), image_written(commit, 1)
     expected = [
-        KnownFile(image.uid, image.id, image.revision, path, 1000, 11, content(image.id).sha256, kept)
+        KnownFile(
+            image.uid, image.id, image.revision, path, 1000, 11, content(image.id).sha256, kept, "9-8-ab"
+        )
         for image, path, kept in (
             (first, "x.jpg", Keeping.REFERENCED),
             (second, "y.jpg", Keeping.REFERENCED),

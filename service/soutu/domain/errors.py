@@ -146,6 +146,10 @@ class Reason(Enum):
     )
     ORIGINAL_GONE = Status.FAILED_PRECONDITION, "The original file is no longer there; sync its source."
     SOURCE_NOT_FOUND = Status.INVALID_ARGUMENT, "The source does not exist or is not of a readable kind."
+    SIDECAR_UNREADABLE = (
+        Status.INVALID_ARGUMENT,
+        "The XMP file beside the picture cannot be read; the picture is taken without what it says.",
+    )
     SOURCE_TOO_LARGE = (
         Status.INVALID_ARGUMENT,
         "The archive or manifest has too many entries or unpacks to too many bytes.",

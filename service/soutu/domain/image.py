@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -48,6 +48,30 @@ class Exif:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotations:
+    """What a photographer's program noted of a picture; None for what it does not say."""
+
+    rating: int | None = None
+    keywords: tuple[str, ...] | None = None
+
+    def over(self, metadata: "Metadata") -> "Metadata":
+        """`metadata` with what is said here."""
+        rating = metadata.rating if self.rating is None else self.rating
+        return replace(
+            metadata, rating=rating, tags=metadata.tags if self.keywords is None else self.keywords
+        )
+
+    def under(self, metadata: "Metadata") -> "Metadata":
+        """`metadata` with what is said here where it says nothing itself."""
+        return replace(
+            metadata, rating=metadata.rating or self.rating or 0, tags=metadata.tags or self.keywords or ()
+        )
+
+
+NO_ANNOTATIONS = Annotations()
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Image bytes, known by their hash and shared by every image that has the same bytes.
 
@@ -72,11 +96,13 @@ class Keeping(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Original:
     """Where an image's bytes are. `path` and `mtime_ns` are of the file they came from, where they came from
-    one; only for a referenced original is that file read again."""
+    one; only for a referenced original is that file read again. `sidecar` is the state of the XMP file beside
+    it that was taken over last: size, time and hash, or empty."""
 
     keeping: Keeping
     path: str = ""
     mtime_ns: int = 0
+    sidecar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,7 @@ class KnownFile(NamedTuple):
     mtime_ns: int
     sha256: str
     keeping: Keeping
+    sidecar: str = ""
 
     @property
     def etag(self) -> str:

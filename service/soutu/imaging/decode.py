@@ -1,9 +1,11 @@
 """Untrusted bytes to what a job asks for. The story: limits first, then decode, turn upright, fit."""
 
+from collections.abc import Sequence
 from functools import partial
 from math import ceil
 
 from soutu.domain.errors import SoutuError
+from soutu.domain.image import NO_ANNOTATIONS
 from soutu.imaging.exif import load_tags, orientation_of, read_exif, tags_of
 from soutu.imaging.fit import fit, region_size, resized_size
 from soutu.imaging.formats import ImageFormat, open_image, sniff
@@ -14,8 +16,10 @@ from soutu.imaging.metadata import check_opened_metadata, check_png_metadata, ch
 from soutu.imaging.raw import decode_raw
 from soutu.imaging.stored import Stored, upright, upright_size
 from soutu.imaging.thumbnail import thumbnail, thumbnail_size
+from soutu.imaging.xmp import read_embedded
 
 _METADATA_CHECKS = {ImageFormat.PNG: check_png_metadata, ImageFormat.TIFF: check_tiff_metadata}
+_XMP_PACKETS = ("xmp", "XML:com.adobe.xmp")
 # How Pillow's codecs say that a file is sound and of a form that they do not know.
 _UNREAD_FORMS = ("unknown pixel mode", "unsupported", "unknown raw mode", "tiff: unsupported")
 
@@ -56,6 +60,7 @@ def _decode_as(image_format: ImageFormat, data: bytes, job: DecodeJob, limits: D
         exif=read_exif(stored.tags),
         pixels=fit(picture, job.region, job.input) if job.input else None,
         thumbnail=thumbnail(picture, job.thumbnail_side) if job.thumbnail_side else None,
+        annotations=read_embedded(stored.xmp) if job.annotations else NO_ANNOTATIONS,
     )
 
 
@@ -90,10 +95,15 @@ def _stored(data: bytes, image_format: ImageFormat, limits: DecodeLimits) -> Sto
     image = open_image(data, image_format)
     limits.check_canvas(*image.size)
     check_opened_metadata(image, limits)
-    for packet in ("xmp", "XML:com.adobe.xmp"):  # or Pillow takes an orientation from it
-        image.info.pop(packet, None)
+    xmp = [image.info.pop(name, None) for name in _XMP_PACKETS]  # or Pillow takes an orientation from them
     image.load()
     limits.check_canvas(*image.size)
     tags = tags_of(image)
     icc = image.info.get("icc_profile") or b""
-    return Stored(image, image.size, 1.0, orientation_of(tags), bytes(icc), tags)
+    return Stored(image, image.size, 1.0, orientation_of(tags), bytes(icc), tags, _packet(xmp))
+
+
+def _packet(found: Sequence[object]) -> bytes:
+    """The first packet of XMP that was found, as bytes."""
+    texts = (each.encode() if isinstance(each, str) else each for each in found)
+    return next((each for each in texts if isinstance(each, bytes) and each), b"")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soutu.domain.image import Exif, Region
+from soutu.domain.image import NO_ANNOTATIONS, Annotations, Exif, Region
 from soutu.domain.model import InputSpec
 
 Pixels = NDArray[np.uint8]  # shape (height, width, 3), sRGB, 0..255, C-contiguous
@@ -16,12 +16,14 @@ class DecodeJob:
     """What is wanted of one image's bytes.
 
     `input` asks for pixels fitted to a model; `region` (of the upright image) limits them to a part.
-    `thumbnail_side` asks for a thumbnail of the whole image whose longer side is at most so many pixels.
+    `thumbnail_side` asks for a thumbnail of the whole image whose longer side is at most so many pixels,
+    `annotations` for what is noted of the image within its file.
     """
 
     input: InputSpec | None = None
     region: Region | None = None
     thumbnail_side: int | None = None
+    annotations: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,3 +41,4 @@ class Decoded:
     exif: Exif
     pixels: Pixels | None
     thumbnail: bytes | None
+    annotations: Annotations = NO_ANNOTATIONS

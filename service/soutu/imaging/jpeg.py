@@ -24,7 +24,7 @@ _PICTURE_FRAMES = (0xC0, 0xC1, 0xC2)
 _MOST_SEGMENTS = 256
 _APP1, _APP2 = 0xE1, 0xE2
 _CUT_SHORT = "premature end of"
-_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+_EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class JpegHeader:
     components: int
     exif: bytes
     icc: bytes
+    xmp: bytes = b""
 
 
 def read_jpeg_header(data: bytes, limits: DecodeLimits) -> JpegHeader:
@@ -60,7 +61,14 @@ def read_jpeg_header(data: bytes, limits: DecodeLimits) -> JpegHeader:
     height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
     limits.check_canvas(width, height)
     first = {kind: bodies[0] for kind, bodies in notes.items()}
-    return JpegHeader(width, height, frame[5], first.get(_EXIF, b""), _joined_icc(notes.get(_ICC, [])))
+    return JpegHeader(
+        width,
+        height,
+        frame[5],
+        first.get(_EXIF, b""),
+        _joined_icc(notes.get(_ICC, [])),
+        first.get(_XMP, b""),
+    )
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -95,7 +103,7 @@ def start_of_frame(data: bytes, start: int) -> tuple[int, int] | None:
 
 
 def _keep_note(marker: int, body: bytes, notes: dict[bytes, list[bytes]]) -> None:
-    for kind, home in ((_EXIF, _APP1), (_ICC, _APP2)):
+    for kind, home in ((_EXIF, _APP1), (_XMP, _APP1), (_ICC, _APP2)):
         if marker == home and body.startswith(kind):
             notes.setdefault(kind, []).append(body[len(kind) :])
 
@@ -118,7 +126,7 @@ def decode_jpeg(data: bytes, header: JpegHeader, eighths: int) -> Stored:
         image = open_image(data, ImageFormat.JPEG)
         image.load()
     size = (header.width, header.height)
-    return Stored(image, size, scale, orientation_of(tags), header.icc, tags)
+    return Stored(image, size, scale, orientation_of(tags), header.icc, tags, header.xmp)
 
 
 def _turbo(data: bytes, header: JpegHeader, eighths: int) -> Image.Image | None:

@@ -27,7 +27,8 @@ class Stored:
     """A decoded picture before orientation and colour.
 
     `image` may have any mode and is `scale` (0.125..1) of `size`, rounded up. `orientation` is EXIF's,
-    1 where the codec has applied it. `icc` is the profile of the image's colours, or empty.
+    1 where the codec has applied it. `icc` is the profile of the image's colours, or empty; `xmp` a packet of
+    annotations, or empty.
     """
 
     image: Image.Image
@@ -36,6 +37,7 @@ class Stored:
     orientation: int
     icc: bytes
     tags: Image.Exif
+    xmp: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

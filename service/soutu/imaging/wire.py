@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.image import Exif, Region
+from soutu.domain.image import NO_ANNOTATIONS, Annotations, Exif, Region
 from soutu.domain.model import Fit, InputSpec, Interpolation
 from soutu.imaging.job import Decoded, DecodeJob, Pixels
 
@@ -46,7 +46,8 @@ def unpack_job(text: bytes) -> DecodeJob:
         wanted["fit"] = Fit(wanted["fit"])
         wanted["interpolation"] = Interpolation(wanted["interpolation"])
     spec = InputSpec(**wanted) if wanted else None
-    return DecodeJob(spec, Region(**region) if region else None, fields["thumbnail_side"])
+    box = Region(**region) if region else None
+    return DecodeJob(spec, box, fields["thumbnail_side"], fields["annotations"])
 
 
 def pack_answer(decoded: Decoded) -> bytes:
@@ -61,6 +62,8 @@ def pack_answer(decoded: Decoded) -> bytes:
         "captured_at": captured_at.isoformat() if captured_at else None,
         "thumbnail": decoded.thumbnail is not None,
     }
+    if decoded.annotations != NO_ANNOTATIONS:
+        fields["annotations"] = [decoded.annotations.rating, decoded.annotations.keywords]
     pixels = b"" if decoded.pixels is None else decoded.pixels.data.cast("B")
     return _pack(fields, decoded.thumbnail or b"", pixels)
 
@@ -117,6 +120,14 @@ def _decoded(fields: dict[str, Any], thumbnail: memoryview, pixels: Pixels | Non
         exif=exif,
         pixels=pixels,
         thumbnail=bytes(thumbnail) if fields["thumbnail"] else None,
+        annotations=_annotations(*fields.get("annotations", (None, None))),
+    )
+
+
+def _annotations(rating: Any, keywords: Any) -> Annotations:
+    return Annotations(
+        None if rating is None else min(5, max(0, int(rating))),
+        None if keywords is None else tuple(str(keyword)[:128] for keyword in keywords[:64]),
     )
 
 

@@ -4,15 +4,28 @@ import math
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, cast
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.ingest.sources import Item, Listing, Picture, Place, is_text, not_unicode, refused, shown
+from soutu.ingest.sources import (
+    Item,
+    Listing,
+    Picture,
+    Place,
+    Sidecar,
+    is_text,
+    not_unicode,
+    refused,
+    shown,
+    sidecar_names,
+)
 from soutu.ingest.specs import TarSpec, is_picture
 from soutu.ingest.unpacking import DAMAGE, Unpacked, UnpackLimits
 
 _MTIME_LIMIT_S = 2**33
+_SIDECAR = ".xmp"
 
 
 class TarSource:
@@ -26,6 +39,7 @@ class TarSource:
         self._path = spec.path
         self._limits = limits
         self._offsets: dict[Place, int] = {}
+        self._beside: dict[str, Item] = {}  # the sidecars, by path with the name in lower case
         self._stream: Unpacked | None = None
         self._turn = threading.Lock()
         self._listed_stamp = ""
@@ -50,7 +64,8 @@ class TarSource:
             else:
                 latest[item.path] = item
         self._listed_stamp = before
-        return Listing(sorted([*latest.values(), *others], key=lambda item: item.place))
+        items = [replace(item, sidecar=self._sidecar(item.path)) for item in latest.values()]
+        return Listing(sorted([*items, *others], key=lambda item: item.place))
 
     def read(self, item: Item, limit_bytes: int) -> Picture:
         """The bytes of a member."""
@@ -66,6 +81,16 @@ class TarSource:
         if len(content) < item.size_bytes:
             raise SoutuError(Reason.IMAGE_UNREADABLE, "The archive is cut short here.")
         return Picture(content, self.name, item.mtime_ns)
+
+    def read_sidecar(self, sidecar: Sidecar, limit_bytes: int) -> bytes:
+        """The bytes of a member that is a sidecar."""
+        member = replace(self._beside[sidecar.path], size_bytes=sidecar.size_bytes)
+        return self.read(member, limit_bytes).content
+
+    def _sidecar(self, path: str) -> Sidecar | None:
+        first, second = sidecar_names(path)
+        member = self._beside.get(first) or self._beside.get(second)
+        return Sidecar(_name_lowered(member.path), member.size_bytes, member.mtime_ns) if member else None
 
     def close(self) -> None:
         """Closes the archive."""
@@ -86,6 +111,9 @@ class TarSource:
                 item = _item(number, member)
                 if item:
                     self._offsets[item.place] = member.offset_data
+                if item and not item.failure and item.path.lower().endswith(_SIDECAR):
+                    self._beside[_name_lowered(item.path)] = item
+                elif item:
                     yield item
         except (tarfile.TarError, *DAMAGE) as error:
             message = "The file is not a tar archive, or is damaged from its beginning on."
@@ -126,9 +154,15 @@ def _item(number: int, member: tarfile.TarInfo) -> Item | None:
         return _refused(number, member, "The path leads out of the archive.")
     if not member.isreg() or member.issparse():
         return _refused(number, member, "Links, devices and sparse files are not read from archives.")
-    if any(part.startswith(".") for part in parts) or not is_picture(path):
+    wanted = is_picture(path) or path.lower().endswith(_SIDECAR)
+    if any(part.startswith(".") for part in parts) or not wanted:
         return None
     return Item((number, path), member.size, _mtime_ns(member))
+
+
+def _name_lowered(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.lower()}"
 
 
 def _refused(number: int, member: tarfile.TarInfo, message: str) -> Item:

@@ -12,8 +12,10 @@ from soutu.domain.errors import SoutuError, Status
 from soutu.domain.image import Image, Keeping, Metadata, Origin, Original
 from soutu.domain.writing import Failure, OnConflict, Put
 from soutu.imaging.limits import DecodeLimits
+from soutu.ingest.beside import Beside, beside_of
 from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.naming import free_ids
+from soutu.ingest.plan import same_sidecar
 from soutu.ingest.reading import Reader
 from soutu.ingest.site import Site
 from soutu.ingest.sources import Item, Picture
@@ -34,11 +36,13 @@ _log = logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Handled:
     """What came of one item: a put, a failure, or nothing where its image is as the item is. `known` says
-    that an image came from this item before."""
+    that an image came from this item before. `remark` is a fault of something beside it, such as its sidecar.
+    """
 
     item: Item
     outcome: Put | Failure | None
     known: bool
+    remark: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +139,17 @@ class FileReader:
             try:
                 async with order:
                     picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes(item))
-                put = await self._put(site, item, picture, before)
+                beside = await asyncio.to_thread(beside_of, site.source, item, before)
+                put = await self._put(site, item, picture, before, beside)
             except SoutuError as error:
                 if error.reason.status is Status.UNAVAILABLE:
                     raise
                 return Handled(item, Failure(item.path, error.reason.name, error.message), is_known)
-        return Handled(item, put, is_known)
+        return Handled(item, put, is_known, beside.fault)
 
-    async def _put(self, site: Site, item: Item, picture: Picture, before: Image | str) -> Put:
+    async def _put(
+        self, site: Site, item: Item, picture: Picture, before: Image | str, beside: Beside
+    ) -> Put:
         """The put for a picture. `before` is the image that came from the item, or the id of a new one."""
         reading = await _patiently(lambda: self._reader.read(picture.content, site.models))
         if site.keeping is Keeping.STORED:
@@ -151,12 +158,12 @@ class FileReader:
             image_id, metadata, on_conflict = before.id, before.metadata, OnConflict.REPLACE
         else:
             image_id, on_conflict = item.said.image_id or before, OnConflict.FAIL
-            metadata = Metadata(title=item.path.rpartition("/")[2][:512])
+            metadata = reading.annotations.over(Metadata(title=item.path.rpartition("/")[2][:512]))
         return Put(
             image_id=image_id,
             content=reading.content,
-            original=Original(site.keeping, picture.path, picture.mtime_ns),
-            metadata=item.said.over(metadata),
+            original=Original(site.keeping, picture.path, picture.mtime_ns, beside.stamp),
+            metadata=item.said.over(beside.annotations.over(metadata)),
             embeddings=reading.embeddings,
             origin=Origin(site.source.name, item.path),
             on_conflict=on_conflict,
@@ -183,6 +190,6 @@ async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def _is_as_before(image: Image, item: Item) -> bool:
-    if item.said.over(image.metadata) != image.metadata:
+    if item.said.over(image.metadata) != image.metadata or not same_sidecar(item, image.original.sidecar):
         return False
     return (image.original.mtime_ns, image.content.size_bytes) == (item.mtime_ns, item.size_bytes)

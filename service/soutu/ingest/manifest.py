@@ -9,7 +9,7 @@ from pathlib import Path
 from soutu.domain.collection import AttributeType
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.ingest.cells import ATTRIBUTE, FIELDS, said_of
-from soutu.ingest.sources import ITEM_LIMIT, Item, Listing, Picture, is_text, refused, shown
+from soutu.ingest.sources import ITEM_LIMIT, Item, Listing, Picture, Sidecar, is_text, refused, shown
 from soutu.ingest.specs import ManifestSpec
 from soutu.ingest.steady import read_steady
 from soutu.ingest.tables import Row, Table, opened_table
@@ -52,6 +52,10 @@ class ManifestSource:
     def read(self, item: Item, limit_bytes: int) -> Picture:
         """All of one state of the file."""
         return read_steady(self._files[item.path], limit_bytes)
+
+    def read_sidecar(self, sidecar: Sidecar, limit_bytes: int) -> bytes:
+        """All of one state of the sidecar."""
+        return read_steady(sidecar.path, limit_bytes).content
 
     def close(self) -> None:
         """Nothing stays open; a listing that is under way in another thread ends at its next row."""
@@ -104,7 +108,7 @@ class ManifestSource:
         said = said_of({field: row.cells.get(column) for field, column in columns.items()}, self._schema)
         file, status = self._file(path)
         self._files[path] = file
-        return Item((row.number, path), status.st_size, status.st_mtime_ns, said)
+        return Item((row.number, path), status.st_size, status.st_mtime_ns, said, sidecar=_sidecar(file))
 
     def _file(self, path: str) -> tuple[str, os.stat_result]:
         """The file that the path means in the end, and its state."""
@@ -118,3 +122,15 @@ class ManifestSource:
         if not stat.S_ISREG(status.st_mode):
             raise SoutuError(Reason.ORIGINAL_GONE, "The path is not that of a file.")
         return file, status
+
+
+def _sidecar(file: str) -> Sidecar | None:
+    """The XMP file beside a file, which lies under the same root: photo.jpg.xmp, else photo.xmp."""
+    for path in (f"{file}.xmp", str(Path(file).with_suffix(".xmp"))):
+        try:
+            status = os.lstat(path)
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(status.st_mode):
+            return Sidecar(path, status.st_size, status.st_mtime_ns)
+    return None

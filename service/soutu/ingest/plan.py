@@ -23,10 +23,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """By path, size and time alone: what is new, what differs and from what, what is gone."""
+    """By path, size and time alone: what is new, what differs and from what, what has another sidecar, and
+    what is gone."""
 
     fresh: tuple[Item, ...]
     differing: tuple[tuple[Item, KnownFile], ...]
+    annotated: tuple[Item, ...]
     vanished: tuple[KnownFile, ...]
     unchanged: int
 
@@ -65,19 +67,27 @@ class Plan:
 def compare(items: Iterable[Item], known: Mapping[str, KnownFile], unread: Sequence[str]) -> Comparison:
     """Compares what is offered with what is known, by path. What lies where the source could not be looked
     at has not vanished."""
-    fresh, differing, unchanged = list[Item](), list[tuple[Item, KnownFile]](), 0
+    fresh, differing, annotated = list[Item](), list[tuple[Item, KnownFile]](), list[Item]()
+    unchanged = 0
     gone = dict(known)
     for item in items:
         file = gone.pop(item.path, None)
         if file is None:
             fresh.append(item)
+        elif not same_sidecar(item, file.sidecar):
+            annotated.append(item)
         elif (file.size_bytes, file.mtime_ns) == (item.size_bytes, item.mtime_ns):
             unchanged += 1
         else:
             differing.append((item, file))
     vanished = [file for path, file in gone.items() if not path.startswith(tuple(unread))]
     vanished.sort(key=lambda file: file.path)
-    return Comparison(tuple(fresh), tuple(differing), tuple(vanished), unchanged)
+    return Comparison(tuple(fresh), tuple(differing), tuple(annotated), tuple(vanished), unchanged)
+
+
+def same_sidecar(item: Item, taken_over: str) -> bool:
+    """Whether the item's sidecar is in the state that was taken over, by size and time."""
+    return item.sidecar_stamp == taken_over.rpartition("-")[0]
 
 
 async def planned(comparison: Comparison, digests: Digests, *, keep_vanished: bool) -> Plan:
@@ -87,7 +97,7 @@ async def planned(comparison: Comparison, digests: Digests, *, keep_vanished: bo
     doubtful = [item for item, file in comparison.differing if item.size_bytes == file.size_bytes]
     doubtful += [item for item in comparison.fresh if item.size_bytes in sizes]
     hashes = await digests(doubtful)
-    plan = Plan(unchanged=comparison.unchanged)
+    plan = Plan(unchanged=comparison.unchanged, changed=list(comparison.annotated))
     for item, file in comparison.differing:
         if hashes.get(item.path) == file.sha256:
             plan.touched.append((item, file))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from soutu.domain.embedding import Vector, rounded
-from soutu.domain.image import Content
+from soutu.domain.image import NO_ANNOTATIONS, Annotations, Content
 from soutu.domain.model import ModelRef
 from soutu.imaging.job import Decoded, DecodeJob
 from soutu.imaging.pool import DecodePool
@@ -17,10 +17,11 @@ _HASHED_AT_ONCE_BYTES = 256 * 1024  # 0.15 ms: about what the way to a thread an
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading a picture gave."""
+    """What reading a picture gave; `annotations` are those within the file."""
 
     content: Content
     embeddings: Mapping[ModelRef, Vector]
+    annotations: Annotations = NO_ANNOTATIONS
 
 
 class Reader:
@@ -40,10 +41,10 @@ class Reader:
         embeddings: dict[ModelRef, Vector] = {}
         for model in sorted(set(models)):
             decoded = await self._decoders.decode(
-                picture, DecodeJob(self._models.card(str(model)).input, None)
+                picture, DecodeJob(self._models.card(str(model)).input, annotations=True)
             )
             embeddings[model] = await self._embedding(decoded, sha256, model)
-        return Reading(_content(picture, sha256, decoded), embeddings)
+        return Reading(_content(picture, sha256, decoded), embeddings, decoded.annotations)
 
     async def _embedding(self, decoded: Decoded, sha256: str, model: ModelRef) -> Vector:
         known = await self._catalog.embeddings(model, [sha256])

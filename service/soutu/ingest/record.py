@@ -45,17 +45,24 @@ class Recorder:
         ]
         failures = tuple(each.outcome for each in shard if isinstance(each.outcome, Failure))
         unchanged = sum(each.outcome is None for each in shard)
+        remarks = tuple(each.remark for each in shard if each.remark)
         self.tally = replace(self.tally, place=shard[-1].item.place)
-        await self.write(deeds, failures, unchanged)
+        await self.write(deeds, failures, unchanged, remarks)
 
     async def write(
-        self, deeds: Sequence[Deed], failures: tuple[Failure, ...] = (), unchanged: int = 0
+        self,
+        deeds: Sequence[Deed],
+        failures: tuple[Failure, ...] = (),
+        unchanged: int = 0,
+        remarks: tuple[Failure, ...] = (),
     ) -> None:
-        """Commits the deeds; those that the catalogue refuses are failures, too. IMAGE_CHANGED_MEANWHILE once
-        the operation is no longer ours."""
+        """Commits the deeds; those that the catalogue refuses are failures, too. `remarks` are recorded as
+        failures are and count as nothing. IMAGE_CHANGED_MEANWHILE once the operation is no longer ours."""
         counted = Counter(deed.counts_as for deed in deeds)
         counted += Counter({UNCHANGED: unchanged, FAILED: len(failures)})
-        outcomes = await self._commit(self.tally.plus(counted), [deed.write for deed in deeds], failures)
+        outcomes = await self._commit(
+            self.tally.plus(counted), [deed.write for deed in deeds], (*failures, *remarks)
+        )
         refused = [
             (deed, Failure(deed.path, outcome.reason.name, outcome.message))
             for deed, outcome in zip(deeds, outcomes, strict=True)

@@ -30,6 +30,27 @@ NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The XMP file beside a picture: its path within the source, size and time."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the file does."""
+        return f"{self.size_bytes}-{self.mtime_ns}"
+
+
+def sidecar_names(path: str) -> tuple[str, str]:
+    """What a sidecar of the picture at `path` may be called: photo.jpg.xmp, else photo.xmp; in lower case."""
+    folder, slash, name = path.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    return f"{folder}{slash}{name.lower()}.xmp", f"{folder}{slash}{stem.lower()}.xmp"
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image file that a source offers.
 
@@ -42,6 +63,12 @@ class Item:
     mtime_ns: int = 0
     said: Said = NOTHING_SAID
     failure: Failure | None = None
+    sidecar: Sidecar | None = None
+
+    @property
+    def sidecar_stamp(self) -> str:
+        """The state of its sidecar; empty where it has none."""
+        return self.sidecar.stamp if self.sidecar else ""
 
     @property
     def path(self) -> str:
@@ -87,6 +114,10 @@ class Source(Protocol):
     def read(self, item: Item, limit_bytes: int) -> Picture:
         """The bytes of an item of the latest listing, cheapest in the order of the listing. ORIGINAL_GONE;
         ORIGINAL_CHANGED where they change while they are read; IMAGE_TOO_LARGE above the limit."""
+        ...
+
+    def read_sidecar(self, sidecar: Sidecar, limit_bytes: int) -> bytes:
+        """The bytes of an item's sidecar; errors as of `read`."""
         ...
 
     def close(self) -> None:

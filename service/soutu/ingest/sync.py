@@ -159,7 +159,7 @@ def _moves(site: Site, plan: Plan) -> Sequence[Deed]:
             Move(
                 file.image_id,
                 Origin(name, item.path),
-                Original(file.keeping, f"{name}/{item.path}", item.mtime_ns),
+                Original(file.keeping, f"{name}/{item.path}", item.mtime_ns, file.sidecar),
                 file.etag,
             ),
         )
@@ -202,6 +202,7 @@ def known_file(image: Image) -> KnownFile:
         mtime_ns=image.original.mtime_ns,
         sha256=image.content.sha256,
         keeping=image.original.keeping,
+        sidecar=image.original.sidecar,
     )
 
 

@@ -106,7 +106,7 @@ class Uploads:
             image_id=upload.image_id or uuid.uuid4().hex,
             content=reading.content,
             original=Original(Keeping.STORED),
-            metadata=_with_source(upload.metadata, upload.uri),
+            metadata=reading.annotations.under(_with_source(upload.metadata, upload.uri)),
             embeddings=reading.embeddings,
             on_conflict=upload.on_conflict,
             on_duplicate=upload.on_duplicate,

@@ -16,7 +16,7 @@ _PAUSE_S = 2.0
 _SHARE = 0.05  # of the time that may go into looking
 _log = logger(__name__)
 
-State = tuple[int, int]
+State = tuple[int, int, str]
 
 
 class Watch:
@@ -79,7 +79,11 @@ class Watch:
 
 
 def _states(listing: Listing) -> Mapping[str, State]:
-    return {item.path: (item.size_bytes, item.mtime_ns) for item in listing.items if not item.failure}
+    return {
+        item.path: (item.size_bytes, item.mtime_ns, item.sidecar_stamp)
+        for item in listing.items
+        if not item.failure
+    }
 
 
 def _settled(

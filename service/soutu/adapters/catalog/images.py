@@ -46,6 +46,7 @@ _FILES = (
         images.c.original_mtime_ns,
         images.c.sha256,
         images.c.keeping,
+        images.c.sidecar,
     )
     .join(contents, contents.c.sha256 == images.c.sha256)
     .where(images.c.uid > bindparam("after"), images.c.origin_source == bindparam("source"), _OWN)
@@ -122,7 +123,7 @@ class SqlImages(CatalogPart):
         """Up to `limit` files of a source behind images with uid > `after_uid`, by uid."""
         bound = {"collection": collection_uid, "source": source, "after": after_uid, "at_most": limit}
         rows = await self._database.rows(_FILES, bound)
-        return [KnownFile._make((*row[:-1], KEEPINGS[row[-1]])) for row in rows]
+        return [KnownFile._make((*row[:-2], KEEPINGS[row[-2]], row[-1])) for row in rows]
 
     async def revisions(self, collection_uid: int, after_uid: int, limit: int) -> Sequence[tuple[int, int]]:
         """Up to `limit` (uid, revision) with uid > `after_uid`, by uid."""

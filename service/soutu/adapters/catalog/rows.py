@@ -31,8 +31,9 @@ _CONTENT_COLUMNS: tuple[Column[Any], ...] = tuple(
     )
 )
 IMAGE_COLUMNS: tuple[Column[Any], ...] = (
-    *(column for column in images.c if column.name != "origin_key"),
+    *(column for column in images.c if column.name not in ("origin_key", "sidecar")),
     *_CONTENT_COLUMNS,
+    images.c.sidecar,
 )
 KEEPINGS = {keeping.value: keeping for keeping in Keeping}
 
@@ -43,11 +44,11 @@ def select_images() -> Select[Any]:
 
 
 def image_of(row: Iterable[Any]) -> Image:
-    """The image of one row in the order of IMAGE_COLUMNS."""
+    """The image of one row in the order of IMAGE_COLUMNS; what an earlier version kept lacks the last."""
     (
         uid, collection_uid, image_id, revision, sha256, keeping, path, mtime_ns,
         title, tags, source_uri, category, rating, attributes, source, source_path, created, updated,
-        size_bytes, width, height, media_type, camera, lens, captured_at,
+        size_bytes, width, height, media_type, camera, lens, captured_at, *later,
     ) = row  # fmt: skip
     return Image(
         uid=uid,
@@ -55,7 +56,7 @@ def image_of(row: Iterable[Any]) -> Image:
         id=image_id,
         revision=revision,
         content=Content(sha256, size_bytes, width, height, media_type, Exif(camera, lens, captured_at)),
-        original=Original(KEEPINGS[keeping], path, mtime_ns),
+        original=Original(KEEPINGS[keeping], path, mtime_ns, *later),
         metadata=Metadata(title, tuple(tags), source_uri, category, rating, _frozen(attributes)),
         create_time=created,
         update_time=updated,
@@ -86,6 +87,7 @@ def image_values(image: Image) -> dict[str, Any]:
         "origin_key": origin_key(origin),
         "create_time": image.create_time,
         "update_time": image.update_time,
+        "sidecar": image.original.sidecar,
     }
 
 

@@ -107,6 +107,9 @@ images = Table(
     Column("origin_key", SHA256),  # the hash of source and path, which are too long for MySQL's keys
     Column("create_time", UtcTime, nullable=False),
     Column("update_time", UtcTime, nullable=False),
+    Column(
+        "sidecar", String(128), nullable=False, server_default=""
+    ),  # the XMP file beside it, as taken over
     UniqueConstraint("collection_uid", "id", name="images_by_id"),
     UniqueConstraint("collection_uid", "origin_key", name="images_by_origin"),
     Index("images_by_uid", "collection_uid", "uid"),
