@@ -56,6 +56,7 @@ from soutu.ingest.revise import Revisions
 from soutu.ingest.storing import Storing
 from soutu.ingest.sweep import Sweep
 from soutu.ingest.sync import Syncs
+from soutu.ingest.unpacking import UnpackLimits
 from soutu.ingest.upload import Uploads
 from soutu.models.verify import check_artefact
 from soutu.observe.clock import SystemClock
@@ -193,6 +194,14 @@ def decode_limits(settings: Settings) -> DecodeLimits:
     )
 
 
+def unpack_limits(settings: Settings) -> UnpackLimits:
+    """How far archives are unpacked."""
+    archive = settings.archive
+    return UnpackLimits(
+        archive.total_bytes, archive.ratio, archive.small_bytes, archive.header_bytes, archive.members
+    )
+
+
 def fetch_terms(settings: Settings) -> FetchTerms:
     """From where pictures may be fetched, and how."""
     fetch = settings.fetch
@@ -284,7 +293,7 @@ async def _stories(
     stack.push_async_callback(in_background(catalog.warm(), "warming"))
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
     storing = Storing(catalog, adapters.objects)
-    sources, courtesy = Sources(settings.build_roots), Courtesy(adapters.clock)
+    sources, courtesy = Sources(settings.build_roots, unpack_limits(settings)), Courtesy(adapters.clock)
     limits = decode_limits(settings)
     files = FileReader(catalog, reader, storing, courtesy, parallel=8 * cores(), limits=limits)
     removals = asyncio.Lock()

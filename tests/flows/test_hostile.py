@@ -107,8 +107,7 @@ def seen_as_pillow_does(server: Served, collection: str, entry: dict[str, Any], 
 def thumbnail(server: Served, collection: str, image_id: str) -> Image.Image:
     name = f"collections/{collection}/images/{image_id}"
     request = DownloadImageRequest(name=name, variant="VARIANT_THUMBNAIL", thumbnail_side=256)  # type: ignore[arg-type]
-    pieces = [piece.chunk for piece in server.stubs.images.DownloadImage(request)]
-    return Image.open(io.BytesIO(b"".join(pieces)))
+    return Image.open(io.BytesIO(downloaded(server, request)))
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -234,3 +233,42 @@ def test_each_limit_is_a_setting(strict_server: Callable[..., Served]) -> None:
     raw = shell("nef", encoded(scene(200, 150), "JPEG") + bytes(70_000))
     assert 60_000 < len(raw) < 90_000
     assert reason(both(server, "c", raw)) == ""
+
+
+def placed(kind: str) -> bytes:
+    """A picture of the format with a place in its EXIF and in its XMP."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (57.0, 42.0, 31.5), 29: "2031:07:08"})
+    exif[0x0110] = "Camera"
+    return encoded(scene(), kind, exif=exif.tobytes(), xmp=b'<x xmlns:e="e" e:GPSLatitude="57,42.525N"/>')
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_the_place_is_in_no_thumbnail_and_in_downloads_only_on_request(
+    server: Served, collection: str, kind: str
+) -> None:
+    picture = placed(kind)
+    assert b"2031:07:08" in picture
+    server.stubs.images.UploadImage(uploading(collection, picture, "placed"))
+    name = f"collections/{collection}/images/placed"
+    plain = downloaded(server, DownloadImageRequest(name=name))
+    assert b"2031:07:08" not in plain
+    assert b"57,42.525N" not in plain
+    assert Image.open(io.BytesIO(plain)).getexif()[0x0110] == "Camera"
+    assert Image.open(io.BytesIO(plain)).tobytes() == Image.open(io.BytesIO(picture)).tobytes()
+    assert downloaded(server, DownloadImageRequest(name=name, keep_location=True)) == picture
+    small = downloaded(server, DownloadImageRequest(name=name, variant="VARIANT_THUMBNAIL"))  # type: ignore[arg-type]
+    assert not dict(Image.open(io.BytesIO(small)).getexif())
+
+
+def downloaded(server: Served, request: DownloadImageRequest) -> bytes:
+    return b"".join(piece.chunk for piece in server.stubs.images.DownloadImage(request))
+
+
+def test_where_a_place_cannot_be_taken_out_the_download_says_so(server: Served, collection: str) -> None:
+    picture = encoded(scene(), "JPEG") + b"Exif\0\0II*\0\x08\0\0\0" * 100
+    server.stubs.images.UploadImage(uploading(collection, picture, "many"))
+    name = f"collections/{collection}/images/many"
+    refusal = refusal_of(lambda: downloaded(server, DownloadImageRequest(name=name)))
+    assert (refusal.status, refusal.reason) == ("FAILED_PRECONDITION", "LOCATION_NOT_REMOVABLE")
+    assert downloaded(server, DownloadImageRequest(name=name, keep_location=True)) == picture

@@ -212,6 +212,9 @@ BAD_SOURCES = {
     "no file": (Source(tar=TarSource(path="ROOT")), "SOURCE_NOT_FOUND"),
     "missing": (Source(manifest=ManifestSource(path="ROOT/none.csv")), "SOURCE_NOT_FOUND"),
     "outside": (Source(manifest=ManifestSource(path="/etc/passwd")), "SOURCE_NOT_ALLOWED"),
+    "dots": (Source(directory=DirectorySource(path="ROOT/../..")), "SOURCE_NOT_ALLOWED"),
+    "link out": (Source(directory=DirectorySource(path="ROOT/out")), "SOURCE_NOT_ALLOWED"),
+    "through a link": (Source(manifest=ManifestSource(path="ROOT/out/passwd")), "SOURCE_NOT_ALLOWED"),
     "NUL": (Source(manifest=ManifestSource(path="/a\0b")), "FIELD_INVALID"),
     "long": (Source(directory=DirectorySource(path="/" + "x" * 5_000)), "FIELD_INVALID"),
     "patterns": (Source(directory=DirectorySource(path="ROOT", include=["*"] * 101)), "FIELD_INVALID"),
@@ -223,6 +226,8 @@ def test_bad_sources_are_refused_at_once(
     server: Served, collection: str, build_root: Path, name: str
 ) -> None:
     source, reason = BAD_SOURCES[name]
+    if not (build_root / "out").is_symlink():
+        (build_root / "out").symlink_to("/etc")
     asked = Source()
     asked.CopyFrom(source)
     kind = asked.WhichOneof("kind")

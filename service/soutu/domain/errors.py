@@ -84,6 +84,12 @@ class Reason(Enum):
     IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image took longer than allowed."
     IMAGE_HOSTILE = Status.INVALID_ARGUMENT, "The image brought the decoder down or past its memory limit."
 
+    LOCATION_NOT_REMOVABLE = (
+        Status.FAILED_PRECONDITION,
+        "The place where the picture was taken cannot be taken out of this file; set keep_location to "
+        "download it as it is, or download a thumbnail.",
+    )
+
     # Pictures by address
     URI_DISABLED = (
         Status.FAILED_PRECONDITION,

@@ -5,7 +5,7 @@ that a stranger wrote makes these raise, loop or read without end.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CLASSIC = (b"II*\0", b"MM\0*")
@@ -35,10 +35,11 @@ Directory = Mapping[int, Entry]
 
 
 class Tiff:
-    """The directories of the TIFF structure that `data` begins with."""
+    """The directories of the TIFF structure that `data` begins with; of each no more than `most_entries`."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview, most_entries: int = _MOST_ENTRIES) -> None:
         self._data = data
+        self._most_entries = most_entries
         self._order = ">" if data[:2] == b"MM" else "<"
         self._is_big = data[:4] in BIG
 
@@ -46,8 +47,15 @@ class Tiff:
         """The first directory, as much of it as is there; empty if none is."""
         return self._directory(self._first_offset())[0]
 
-    def directories(self) -> Iterator[Directory]:
-        """Every directory, those below others behind them; at most 32, none twice."""
+    def at(self, offset: int) -> tuple[Directory, int, int]:
+        """The directory at an offset, and where its table begins and ends; what is beyond the end is not."""
+        directory, _ = self._directory(offset)
+        count_bytes, entry_bytes, _ = self._widths
+        count = min(self._number(offset, count_bytes), self._most_entries)
+        return directory, offset, offset + count_bytes + count * entry_bytes
+
+    def directories(self, below: Sequence[int] = (SUB_IFDS,)) -> Iterator[Directory]:
+        """Every directory, and those that the tags `below` point to; at most 32, none twice."""
         waiting, seen = [self._first_offset()], set[int]()
         while waiting and len(seen) < _MOST_DIRECTORIES:
             offset = waiting.pop(0)
@@ -56,8 +64,8 @@ class Tiff:
             seen.add(offset)
             directory, following = self._directory(offset)
             waiting.append(following)
-            if SUB_IFDS in directory:
-                waiting += self.numbers(directory, SUB_IFDS)
+            for tag in below:
+                waiting += self.numbers(directory, tag)
             yield directory
 
     def numbers(self, directory: Directory, tag: int) -> tuple[int, ...]:
@@ -80,15 +88,20 @@ class Tiff:
         if entry is None or entry.kind != _TEXT:
             return ""
         end = entry.start + min(entry.size_bytes, 200)
-        return self._data[entry.start : end].partition(b"\0")[0].decode("latin-1").strip()
+        return bytes(self._data[entry.start : end]).partition(b"\0")[0].decode("latin-1").strip()
+
+    @property
+    def _widths(self) -> tuple[int, int, int]:
+        """Bytes of a directory's count, of an entry, and of an offset."""
+        return (8, 20, 8) if self._is_big else (2, 12, 4)
 
     def _first_offset(self) -> int:
         return self._number(8, 8) if self._is_big else self._number(4, 4)
 
     def _directory(self, offset: int) -> tuple[Directory, int]:
         """The directory at `offset`, and the offset of the next."""
-        count_bytes, entry_bytes, word = (8, 20, 8) if self._is_big else (2, 12, 4)
-        count = min(self._number(offset, count_bytes), _MOST_ENTRIES)
+        count_bytes, entry_bytes, word = self._widths
+        count = min(self._number(offset, count_bytes), self._most_entries)
         start = offset + count_bytes
         present = max(0, min(count, (len(self._data) - start) // entry_bytes))
         heads = struct.Struct(f"{self._order}HH{'Q' if self._is_big else 'I'}")

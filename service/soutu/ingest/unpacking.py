@@ -57,7 +57,10 @@ class Unpacked:
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes of headers."""
         if not 0 <= size <= self._limits.header_bytes:
-            raise SoutuError(Reason.SOURCE_TOO_LARGE, "The archive has a header of more than 1 MiB.")
+            raise SoutuError(
+                Reason.SOURCE_TOO_LARGE,
+                f"The archive has a header of more than {self._limits.header_bytes} bytes.",
+            )
         self._check(self.tell() + size)
         return self._file.read(size)
 

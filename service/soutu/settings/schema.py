@@ -165,6 +165,20 @@ class FetchSettings(Section):
     parallel: int = Field(8, ge=1, le=256, description="Pictures that are fetched at a time.")
 
 
+class ArchiveSettings(Section):
+    """How far archives are unpacked that builds read."""
+
+    members: Positive = Field(2_000_000, description="The most members of an archive.")
+    header_bytes: Bytes = Field(MIB, description="The largest header of a member.")
+    total_bytes: Bytes = Field(16 * 1024 * GIB, description="The most bytes that an archive may unpack to.")
+    ratio: Positive = Field(
+        50, description="The most bytes that an archive may unpack to, as a multiple of its own."
+    )
+    small_bytes: Bytes = Field(
+        64 * MIB, description="What an archive may unpack to in any case, however small it is."
+    )
+
+
 class InferenceSettings(Section):
     """How models are run."""
 
@@ -318,6 +332,7 @@ class Settings(Section):
     client: ClientSettings = ClientSettings()
     decode: DecodeSettings = DecodeSettings()
     fetch: FetchSettings = FetchSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     inference: InferenceSettings = InferenceSettings()
     index: IndexSettings = IndexSettings()
     admission: AdmissionSettings = AdmissionSettings()

@@ -1,11 +1,16 @@
 """Where a picture was taken leaves the file; nothing else does."""
 
 import io
+import struct
+import time
 
 import pytest
 from PIL import Image, PngImagePlugin
 
+from soutu.domain.errors import Reason, SoutuError
 from soutu.imaging.location import without_location
+from tests.unit.imaging.pictures import encoded, scene
+from tests.unit.imaging.raws import ASCII, LONG, RATIONAL, Page, Tag, shell, tiff
 
 GPS = {1: "N", 2: (57.0, 42.0, 31.5), 3: "E", 4: (11.0, 58.0, 12.25), 29: "2024:05:06"}
 XMP = b"""<?xpacket?><x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -82,3 +87,94 @@ def test_damaged_files_are_no_danger(kind: str) -> None:
         damaged[place : place + 4] = b"\xff\xff\xff\xff"
         assert len(without_location(bytes(damaged))) > 0
         assert len(without_location(given[:place])) == place
+
+
+PLACE = [
+    Tag(1, ASCII, b"N\0"),
+    Tag(2, RATIONAL, [(57, 1), (42, 1), (315, 10)]),
+    Tag(29, ASCII, b"2031:07:08\0"),
+]
+
+
+def placed(magic: bytes, order: str = "<") -> bytes:
+    """A TIFF structure with a GPS directory."""
+    data = bytearray(tiff([Page([Tag(271, ASCII, b"Maker\0")]), Page(PLACE)], order, magic))
+    # The drawn file keeps its second directory under SubIFDs; here it is the GPS directory.
+    at = data.rindex(struct.pack(order + "HHI", 330, LONG, 1))
+    struct.pack_into(order + "H", data, at, 34853)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("magic", [b"II*\0", b"IIRO", b"IIRS", b"IIU\0"])
+def test_the_place_leaves_raw_files_that_are_like_tiff(magic: bytes) -> None:
+    cleaned = without_location(placed(magic))
+    assert b"2031:07:08" not in cleaned
+    assert b"Maker" in cleaned
+    assert b"2031:07:08" in placed(magic)
+
+
+def test_the_place_leaves_the_box_that_canon_keeps_it_in() -> None:
+    file = shell("cr3", encoded(scene(), "JPEG")) + b"\0\0\1\0CMT4" + tiff([Page(PLACE)])
+    cleaned = without_location(file)
+    assert b"2031:07:08" in file
+    assert b"2031:07:08" not in cleaned
+    assert b"EOS" in cleaned
+    assert len(cleaned) == len(file)
+
+
+def test_the_place_leaves_items_of_heif_that_do_not_say_exif() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update(GPS)
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"meta" + b"\0\0\0\0" + block
+    assert b"2024:05:06" in file
+    assert b"2024:05:06" not in without_location(file)
+
+
+def test_the_place_leaves_big_tiff() -> None:
+    entry = struct.Struct("<HHQQ")
+    place = struct.pack("<Q", 1) + entry.pack(29, 2, 11, 200) + bytes(8)
+    first = struct.pack("<Q", 1) + entry.pack(34853, 16, 1, 100) + bytes(8)
+    file = (b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) + first).ljust(100, b"\0") + place
+    file = file.ljust(200, b"\0") + b"2024:05:06\0"
+    assert b"2024:05:06" not in without_location(file)
+
+
+def test_the_place_leaves_properties_of_any_maker_in_any_case() -> None:
+    drone = b'<rdf:Description drone-dji:GpsLatitude="57.42" x:gpsLongitude = \'11.58\' drone-dji:Speed="3"/>'
+    cleaned = without_location(b"\xff\xd8" + drone)
+    assert b"57.42" not in cleaned
+    assert b"11.58" not in cleaned
+    assert b'Speed="3"' in cleaned
+
+
+def test_where_it_cannot_be_taken_out_it_is_said() -> None:
+    with pytest.raises(SoutuError) as refused:
+        without_location(b"\xff\xd8" + b"Exif\0\0II*\0\x08\0\0\0" * 100)
+    assert refused.value.reason is Reason.LOCATION_NOT_REMOVABLE
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        b"<x:GPSa ",
+        b'x:GPSa="',
+        b"x:GPSa = ",
+        b"<x:GPSa>",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
+        b"\0\0\0\x02tEXtRaw profile type \0\0\0\0",
+    ],
+)
+def test_files_made_to_be_slow_are_not(filling: bytes) -> None:
+    for head in (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"):
+        started = time.process_time()
+        assert outcome(head + filling * (5_000_000 // len(filling))) in ("", "LOCATION_NOT_REMOVABLE")
+        assert time.process_time() - started < 5
+
+
+def outcome(file: bytes) -> str:
+    try:
+        without_location(file)
+    except SoutuError as error:
+        return error.reason.name
+    return ""

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,38 @@ def test_what_is_no_file_is_gone(tmp_path: Path) -> None:
     for name in ("missing.jpg", "pipe.jpg", "link.jpg", "."):
         assert reason_of(tmp_path / name) is Reason.ORIGINAL_GONE
     assert reason_of(tmp_path / ("x" * 300)) is Reason.ORIGINAL_GONE
+
+
+def test_a_link_on_the_way_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a.jpg").write_bytes(b"secret")
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within" / "a.jpg").write_bytes(b"mine")
+    assert read_steady(str(tmp_path / "within" / "a.jpg"), 9).content == b"mine"
+    (tmp_path / "within").rename(tmp_path / "away")
+    (tmp_path / "within").symlink_to(tmp_path / "outside")
+    assert reason_of(tmp_path / "within" / "a.jpg") is Reason.ORIGINAL_GONE
+
+
+def test_a_directory_that_may_only_be_passed_through_is(tmp_path: Path) -> None:
+    way = tmp_path / "way"
+    (way / "on").mkdir(parents=True)
+    (way / "on" / "a.jpg").write_bytes(b"picture")
+    way.chmod(0o300)
+    try:
+        assert read_steady(str(way / "on" / "a.jpg"), 9).content == b"picture"
+    finally:
+        way.chmod(0o700)
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"picture")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("a.jpg", "missing.jpg", "missing/a.jpg", "a.jpg/a.jpg"):
+        for _ in range(20):
+            with suppress(SoutuError):
+                read_steady(str(tmp_path / name), 9)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
