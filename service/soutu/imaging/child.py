@@ -1,7 +1,7 @@
 """The decoder process: `python -m soutu.imaging.child LIMITS`, its socket as standard input.
 
 It decodes one job after another until the socket ends, which it does when the service ends, however that
-came about. Past its memory limit, or a second past its time, it ends itself.
+came about. Past its memory limit, or well past its time, it ends itself.
 """
 
 import json
@@ -22,6 +22,7 @@ from soutu.imaging.wire import JOB_HEAD, READY, pack_answer, pack_refusal, unpac
 
 OUT_OF_MEMORY = 3
 _NICENESS = 5  # the server's event loop, which everybody waits for, comes first
+_PATIENCE = 4  # the parent's, for decoders that others keep from computing
 _GRACE_S = 1.0  # the parent, whose clock counts, kills first; this is for when there is no parent any more
 
 
@@ -60,7 +61,7 @@ def _serve(service: socket.socket, limits: DecodeLimits) -> None:
         text_bytes, data_bytes = JOB_HEAD.unpack(head)
         job = unpack_job(bytes(_received(service, text_bytes)))
         data = bytes(_received(service, data_bytes))
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds_allowed(data) + _GRACE_S)
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE * limits.seconds_allowed(data) + _GRACE_S)
         try:
             answer = pack_answer(decode(data, job, limits))
         except SoutuError as error:

@@ -2,26 +2,25 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.imaging.job import Decoded, DecodeJob
+from soutu.imaging.lanes import Lanes, Slot
 from soutu.imaging.limits import DecodeLimits
+from soutu.imaging.overrun import Overrun
 from soutu.imaging.process import DecoderProcess
 from soutu.imaging.refused import RefusedFiles
 from soutu.imaging.wire import pack_job, unpack_answer
 
 
-class _Slot:
-    """A place for one decoder; vacant until the next job where one could not be started."""
-
-    def __init__(self) -> None:
-        self.decoder: DecoderProcess | None = None
-
-
 class DecodePool:
     """Decodes untrusted images in `size` spawned processes, with limits on memory and time.
 
+    A job that takes longer than most is stood in for by another decoder, and one that is slow gives way to
+    all others, so that whoever sends slow files slows down nobody else (decision 0015): so up to twice as
+    many processes come about.
     A decoder that dies or overruns is killed and replaced in the background; its file is refused with the
     same reason from then on, a slow one after a second try. `jobs` counts what was answered, `replaced` the
     decoders lost.
@@ -31,17 +30,17 @@ class DecodePool:
         self.jobs = 0
         self.replaced = 0
         self._limits = limits
-        self._slots = [_Slot() for _ in range(size)]
-        self._idle: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
+        self._lanes = Lanes(size)
         self._refused = RefusedFiles()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def start(self) -> None:
         """Start every decoder; DECODER_UNAVAILABLE, and none left behind, if one cannot be."""
-        started = await asyncio.gather(*(self._fill(slot) for slot in self._slots), return_exceptions=True)
-        for slot in self._slots:
-            self._idle.put_nowait(slot)
+        slots = self._lanes.slots
+        started = await asyncio.gather(*(self._fill(slot) for slot in slots), return_exceptions=True)
+        for slot in list(slots):
+            self._lanes.give_back(slot)
         failures = [failure for failure in started if failure is not None]
         if failures:
             await self.close()
@@ -50,7 +49,7 @@ class DecodePool:
     @property
     def pids(self) -> list[int]:
         """The process ids of the decoders there are now."""
-        return [slot.decoder.pid for slot in self._slots if slot.decoder is not None]
+        return [slot.decoder.pid for slot in self._lanes.slots if slot.decoder is not None]
 
     async def decode(self, data: bytes, job: DecodeJob) -> Decoded:
         """Decode `data` in the first decoder that is free.
@@ -64,7 +63,7 @@ class DecodePool:
         self._limits.check_bytes(data)
         if reason := self._refused.reason(data):
             raise SoutuError(reason)
-        slot = await self._idle.get()
+        slot = await self._lanes.free()
         return await asyncio.shield(self._spawn(self._work(slot, data, job)))
 
     async def close(self) -> None:
@@ -72,20 +71,23 @@ class DecodePool:
         if self._closed:
             return
         self._closed = True
-        for _ in self._slots:
-            slot = await self._idle.get()  # those who waited before come first, and are refused
-            if slot.decoder is not None:
-                await slot.decoder.end()
-                slot.decoder = None
+        await self._lanes.drained()  # those who waited before come first, and are refused
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for slot in self._lanes.slots:
+            await self._end(slot)
 
-    async def _work(self, slot: _Slot, data: bytes, job: DecodeJob) -> Decoded:
-        """One job in one decoder; the slot is idle again afterwards, or once it is refilled."""
+    async def _work(self, slot: Slot, data: bytes, job: DecodeJob) -> Decoded:
+        """One job in one decoder; the slot is free again afterwards, or once it is refilled."""
         lost: Reason | None = None
         try:
             self._refuse_when_closed()
             decoder = await self._living(slot)
-            async with asyncio.timeout(self._limits.seconds_allowed(data)):
-                lengths, body = await decoder.exchange(pack_job(data, job))
+            seconds = self._limits.seconds_allowed(data)
+            async with asyncio.timeout(seconds) as deadline:
+                with Overrun(
+                    decoder, deadline, seconds, partial(self._lanes.set_aside, slot), slot.note_slow
+                ):
+                    lengths, body = await decoder.exchange(pack_job(data, job))
             self.jobs += 1
             return unpack_answer(lengths, body, job)
         except TimeoutError:
@@ -94,7 +96,7 @@ class DecodePool:
             lost = Reason.IMAGE_HOSTILE
         finally:
             if lost is None:
-                self._idle.put_nowait(slot)
+                self._put_back(slot)
         self._refused.add(data, lost)
         self.replaced += 1
         self._spawn(self._refill(slot))
@@ -104,27 +106,40 @@ class DecodePool:
         if self._closed:
             raise SoutuError(Reason.SHUTTING_DOWN)
 
-    async def _living(self, slot: _Slot) -> DecoderProcess:
+    async def _living(self, slot: Slot) -> DecoderProcess:
         """The slot's decoder, started anew where it is missing or has died while idle."""
         if slot.decoder is None or not slot.decoder.alive:
             await self._fill(slot)
         assert slot.decoder is not None
         return slot.decoder
 
-    async def _refill(self, slot: _Slot) -> None:
-        """Replace the slot's decoder; if that fails the next job tries again."""
+    def _put_back(self, slot: Slot) -> None:
+        """Frees the slot; a decoder that gave way and may not come back is replaced by a fresh one."""
+        if slot.slow and slot.decoder is not None and not slot.decoder.come_back():
+            self._spawn(self._refill(slot))
+        else:
+            self._lanes.give_back(slot)
+
+    async def _refill(self, slot: Slot) -> None:
+        """Replace the slot's decoder; if that fails, or another stands in for it, the next job does."""
         try:
-            await self._fill(slot)
+            if slot.aside:
+                await self._end(slot)
+            else:
+                await self._fill(slot)
         except SoutuError:
             slot.decoder = None
         finally:
-            self._idle.put_nowait(slot)
+            self._lanes.give_back(slot)
 
-    async def _fill(self, slot: _Slot) -> None:
+    async def _fill(self, slot: Slot) -> None:
+        await self._end(slot)
+        slot.decoder = await DecoderProcess.start(self._limits)
+
+    async def _end(self, slot: Slot) -> None:
         ended, slot.decoder = slot.decoder, None
         if ended is not None:
             await ended.end()
-        slot.decoder = await DecoderProcess.start(self._limits)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task of its own, which no caller's cancellation reaches."""

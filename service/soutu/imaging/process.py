@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.wire import ANSWER_BYTES, ANSWER_HEAD, READY
 
 START_TIMEOUT_S = 30.0
+_NICE = 10
 _SOCKET_BUFFER_BYTES = 1024 * 1024
 _SOURCE_ROOT = str(Path(soutu.__file__).parents[1])
 
@@ -55,6 +57,29 @@ class DecoderProcess:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
+
+    def give_way(self) -> bool:
+        """Lets whatever else the machine does go first, until `come_back`; False where that cannot be."""
+        return self._set_niceness(_NICE)
+
+    def come_back(self) -> bool:
+        """Undoes `give_way`; False where the system does not allow it, as it does not to ordinary users."""
+        return self._set_niceness(0)
+
+    def _set_niceness(self, niceness: int) -> bool:
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
+        except OSError:
+            return False
+        return True
+
+    def cpu_s(self) -> float:
+        """The time that the process has computed so far; infinite where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return inf
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def exchange(self, message: bytes) -> tuple[tuple[int, int, int], bytearray]:
         """Send a job, receive (lengths, body) of its answer; OSError, EOFError or ValueError if it cannot."""

@@ -12,6 +12,7 @@ ORF = "image/x-olympus-orf"
 RW2 = "image/x-panasonic-rw2"
 OTHER = ""
 
+_MOST_ENTRIES = 256  # this is asked in the service itself, which has no time for more
 _RAF_HEAD = b"FUJIFILMCCD-RAW "
 _SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _DNG_VERSION = 254, 262, 271, 50706
 _CFA, _LINEAR_RAW = 32803, 34892
@@ -39,7 +40,7 @@ def may_be_raw(beginning: bytes) -> bool:
 def _sniff_tiff(data: bytes) -> str | None:
     """Raw files are TIFFs that say so, that begin with sensor data, or that begin with a small preview and
     keep the picture in a directory below."""
-    tiff = Tiff(data)
+    tiff = Tiff(data, _MOST_ENTRIES)
     first = tiff.first()
     if _DNG_VERSION in first:
         return DNG

@@ -152,7 +152,9 @@ def _deep_progressive() -> bytes:
     return data[:last] + data[last:-2] * 80 + data[-2:]
 
 
-def _deep_png(depth: int, colours: int, channels: int, width: int = 10_000, height: int = 5_000) -> bytes:
+@cache
+def deep_png(depth: int, colours: int, channels: int, width: int = 10_000, height: int = 5_000) -> bytes:
+    """A black PNG of 50 megapixels, of so many bits and channels."""
     row = width * channels * depth // 8 + 1
     packer = zlib.compressobj(9)
     packed = b"".join([*(packer.compress(bytes(row * 500)) for _ in range(height // 500)), packer.flush()])
@@ -217,9 +219,9 @@ BOMBS: dict[str, Bomb] = {
     "png exif": (lambda: png(9, 9, png_chunk(b"eXIf", bytes(2 * _MIB))), LARGE, "metadata_bytes"),
     "png unknown chunks": (lambda: png(9, 9, png_chunk(b"abCd", bytes(2 * _MIB))), LARGE, "metadata_bytes"),
     "png chunk length lies": (lambda: png(9, 9)[:33] + b"\x7f\xff\xff\xffIDAT", UNREADABLE, ""),
-    "png sixteen bits, 50 megapixels": (lambda: _deep_png(16, 6, 4), (*FINE, *SLOW), ""),
-    "png grey sixteen bits, 50 megapixels": (lambda: _deep_png(16, 0, 1), (*FINE, *SLOW), ""),
-    "png one bit, 50 megapixels": (lambda: _deep_png(1, 0, 1, 10_000, 5_000), FINE, ""),
+    "png sixteen bits, 50 megapixels": (lambda: deep_png(16, 6, 4), (*FINE, *SLOW), ""),
+    "png grey sixteen bits, 50 megapixels": (lambda: deep_png(16, 0, 1), (*FINE, *SLOW), ""),
+    "png one bit, 50 megapixels": (lambda: deep_png(1, 0, 1, 10_000, 5_000), FINE, ""),
     "animated png": (lambda: _animation("PNG"), FINE, ""),
     "jpeg huge canvas": (lambda: _jpeg_frames((65_535, 65_535)), LARGE, "side"),
     "jpeg many pixels": (lambda: _jpeg_frames((9_000, 9_000)), LARGE, "pixels"),

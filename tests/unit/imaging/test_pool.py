@@ -18,6 +18,7 @@ from soutu.imaging.job import DecodeJob
 from soutu.imaging.limits import MIB, DecodeLimits
 from soutu.imaging.pool import DecodePool
 from soutu.imaging.process import DecoderProcess
+from tests.unit.imaging.bombs import deep_png as _deep_png
 from tests.unit.imaging.pictures import LIMITS, encoded, png, scene, slow_png
 
 JOB = DecodeJob(InputSpec(64, 48), Region(0, 0.1, 1, 0.9), thumbnail_side=40)
@@ -272,3 +273,70 @@ async def test_a_warm_decoder_is_small(pool: DecodePool) -> None:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         pss_kb = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
         assert pss_kb < 60_000
+
+
+async def test_slow_pictures_are_stood_in_for_and_others_pass_them_by(pool: DecodePool) -> None:
+    first = set(pool.pids)
+    slow = [asyncio.create_task(pool.decode(deep_png(n), JOB)) for n in range(2)]
+    await asyncio.sleep(0.4)
+    assert not any(task.done() for task in slow)
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in first} == {10}
+    for _ in range(5):
+        assert (await pool.decode(PHOTO, JOB)).width == 300
+    assert not any(task.done() for task in slow)
+    assert [(await task).width for task in slow] == [10_000, 10_000]
+    assert len(pool.pids) <= 4
+    await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(8)))
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pool.pids} == {0}
+    assert pool.replaced == 0
+
+
+async def test_no_more_than_twice_as_many_decoders_come_about(pool: DecodePool) -> None:
+    slow = [asyncio.create_task(pool.decode(deep_png(n), JOB)) for n in range(6)]
+    answers = await asyncio.gather(*slow, pool.decode(PHOTO, JOB))
+    assert [answer.width for answer in answers] == [10_000] * 6 + [300]
+    assert len(pool.pids) == 4
+
+
+async def test_a_decoder_that_may_not_come_back_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DecoderProcess, "come_back", lambda self: False)
+    pool = await opened(1, LIMITS)
+    try:
+        before = pool.pids
+        assert (await pool.decode(deep_png(1), JOB)).width == 10_000
+        assert await eventually(before)
+        assert (await pool.decode(PHOTO, JOB)).width == 300
+        assert pool.replaced == 0
+    finally:
+        await pool.close()
+
+
+async def test_close_waits_for_slow_pictures_and_ends_those_who_stood_in() -> None:
+    pool = await opened(1, LIMITS)
+    slow = asyncio.create_task(pool.decode(deep_png(1), JOB))
+    await asyncio.sleep(0.4)
+    await pool.decode(PHOTO, JOB)
+    before = pool.pids
+    assert len(before) == 2
+    await pool.close()
+    assert (await slow).width == 10_000
+    assert pool.pids == []
+    assert all(map(gone, before))
+
+
+async def test_a_decoder_that_others_keep_from_computing_has_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DecoderProcess, "cpu_s", lambda self: 0.0)
+    pool = await opened(1, DecodeLimits(seconds=1.0))
+    try:
+        started = time.monotonic()
+        assert (await pool.decode(deep_png(1), JOB)).width == 10_000
+        assert time.monotonic() - started > 1
+        monkeypatch.setattr(DecoderProcess, "cpu_s", lambda self: 9 * time.monotonic())
+        assert await reason_of(pool, deep_png(2)) is Reason.IMAGE_TOO_SLOW
+    finally:
+        await pool.close()
+
+
+def deep_png(number: int) -> bytes:
+    """50 megapixels of 16 bits, which take a second or more; each number another file."""
+    return _deep_png(16, 0, 1) + bytes([number])
