@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from soutu.client import Uri
 from soutu.v1.image_pb2 import Image
 from soutu.v1.image_service_pb2 import BatchUploadImagesRequest, UploadImageRequest
 from soutu.v1.search_pb2 import CompareRequest, EmbedRequest, QueryPart, SearchRequest, SearchResponse
@@ -93,6 +94,13 @@ def test_a_picture_is_uploaded_and_searched_for_by_address(neighbour: Served, po
         assert answer.matches[0].score > 0.999
         assert not answer.report.cached  # what lies at an address may change
         assert "fetch" in {timing.stage for timing in answer.report.stages}
+
+
+def test_our_client_names_addresses(neighbour: Served, port: int) -> None:
+    address = Uri(f"http://127.0.0.1:{port}/two")
+    answer = neighbour.client.images.upload("c", address, image_id="by-client", title="Two")
+    assert answer.image.title == "Two"
+    assert neighbour.client.search("c", address).matches[0].score > 0.999
 
 
 def test_what_the_user_says_of_the_source_stays(neighbour: Served, port: int) -> None:

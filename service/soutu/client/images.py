@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypedDict, Unpack
 from soutu.client.calls import Calls
 from soutu.client.downloads import save
 from soutu.client.names import collection_name, image_name
-from soutu.client.queries import read_mask
+from soutu.client.queries import Uri, read_mask
 from soutu.client.uploads import (
     Metadata,
     Picture,
@@ -59,9 +59,14 @@ class Images:
         self._stub = ImageServiceStub(calls.channel)
 
     def upload(
-        self, collection: str, picture: Picture, **fields: Unpack[UploadFields]
+        self, collection: str, picture: Picture | Uri, **fields: Unpack[UploadFields]
     ) -> UploadImageResponse:
-        """Adds a picture from a file or from bytes; above 4 MiB it is sent in pieces."""
+        """Adds a picture from a file, from bytes, or from an address that the server fetches; above 4 MiB it
+        is sent in pieces."""
+        if isinstance(picture, Uri):
+            request = upload_request(collection, None, **fields)
+            request.uri = picture.uri
+            return self._calls.unary(self._stub.UploadImage, request)
         if size_bytes(picture) > STREAMED_FROM_BYTES:
             pieces = streamed_upload(collection, picture, **fields)
             return self._calls.unary(self._stub.StreamUploadImage, pieces)
