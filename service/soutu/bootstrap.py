@@ -15,7 +15,7 @@ from soutu.adapters.catalog.snapshots import SqliteFiles
 from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.exports import ExportFolders
-from soutu.adapters.fetch import AllowedHosts, FetchTerms, WebFetcher
+from soutu.adapters.fetch.off import FetchesNothing
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
@@ -202,11 +202,15 @@ def unpack_limits(settings: Settings) -> UnpackLimits:
     )
 
 
-def fetch_terms(settings: Settings) -> FetchTerms:
-    """From where pictures may be fetched, and how."""
+async def _fetcher(settings: Settings) -> Fetcher:
     fetch = settings.fetch
-    hosts = AllowedHosts(fetch.hosts, fetch.http)
-    return FetchTerms(hosts, fetch.image_bytes, fetch.seconds, fetch.redirects, fetch.parallel)
+    if not fetch.hosts:
+        return FetchesNothing()
+    from soutu.adapters.fetch import hosts, web  # aiohttp is loaded only where something is fetched
+
+    allowed = hosts.AllowedHosts(fetch.hosts, fetch.http)
+    terms = web.FetchTerms(allowed, fetch.image_bytes, fetch.seconds, fetch.redirects, fetch.parallel)
+    return await web.WebFetcher.open(terms)
 
 
 async def _embedded(
@@ -228,7 +232,7 @@ async def _embedded(
     await decoders.start()
     metrics.watch_decoders(decoders)
     stack.push_async_callback(decoders.close)
-    fetcher = await WebFetcher.open(fetch_terms(settings))
+    fetcher = await _fetcher(settings)
     stack.push_async_callback(fetcher.close)
     originals = KeptOriginals(objects)
     token_key = directory.secret_key()

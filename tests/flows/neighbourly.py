@@ -5,19 +5,18 @@ No setting allows that. Everything else of fetching is as it is in the service.
 
 from typing import Self
 
-import soutu.bootstrap
-from soutu.adapters.fetch import FetchTerms, WebFetcher
+from soutu.adapters.fetch import web
 from soutu.cli import main
 
 
-class NeighbourlyFetcher(WebFetcher):
+class NeighbourlyFetcher(web.WebFetcher):
     """Takes every address for public."""
 
     @classmethod
-    async def open(cls, terms: FetchTerms) -> Self:  # type: ignore[override]
+    async def open(cls, terms: web.FetchTerms) -> Self:  # type: ignore[override]
         return await super().open(terms, passes=lambda address: True)
 
 
 if __name__ == "__main__":
-    setattr(soutu.bootstrap, "WebFetcher", NeighbourlyFetcher)  # noqa: B010
+    web.WebFetcher = NeighbourlyFetcher  # type: ignore[misc]
     main()

@@ -20,9 +20,7 @@ class AllowedHosts:
     http: bool = False
 
     def checked(self, text: str) -> URL:
-        """The address, taken apart: URI_DISABLED, URI_INVALID, URI_NOT_ALLOWED."""
-        if not self.hosts:
-            raise SoutuError(Reason.URI_DISABLED)
+        """The address, taken apart: URI_INVALID, URI_NOT_ALLOWED."""
         url = _parsed(text)
         if url.scheme == "http" and not self.http:
             raise SoutuError(

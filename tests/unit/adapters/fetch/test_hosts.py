@@ -78,7 +78,3 @@ def test_http_has_its_own_setting_and_port() -> None:
     hosts = AllowedHosts(["example.com"], http=True)
     assert hosts.checked("http://example.com/a").port == 80
     assert reason_of("http://example.com:443/a", hosts) is Reason.URI_NOT_ALLOWED
-
-
-def test_without_hosts_nothing_is_fetched() -> None:
-    assert reason_of("https://example.com/", AllowedHosts([])) is Reason.URI_DISABLED

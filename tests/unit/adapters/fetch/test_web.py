@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from soutu.adapters.fetch import AllowedHosts, FetchTerms, WebFetcher
 from soutu.adapters.fetch.addresses import IpAddress, is_public
+from soutu.adapters.fetch.hosts import AllowedHosts
+from soutu.adapters.fetch.web import FetchTerms, WebFetcher
 from soutu.domain.errors import Reason, SoutuError
 
 PICTURE = bytes(range(256)) * 40
