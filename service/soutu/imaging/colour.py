@@ -15,6 +15,7 @@ _PROFILED_MODES = {
     "CMYK": "CMYK",
     "LAB": "Lab",
 }  # mode: the profile's colour space
+_INTEGERS = (65535.0,)
 _NEARLY_SAME = 2  # of 255
 
 
@@ -81,19 +82,31 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
 
 
 def _shallow(image: Image.Image) -> Image.Image:
-    """A 16-bit, 32-bit or float image of one channel as mode "L", scaled and never clipped.
-
-    16-bit values, and integers that fit 16 bits, are divided by 257. Floats are taken to run from 0 to the
-    first of 1, 255 and their maximum that holds them all; larger integers from 0 to their maximum. Negative
-    values move the lower end. Not-a-number is black.
-    """
-    values: NDArray[np.float32] = np.array(image, np.float32)
-    if image.mode == "F":
-        np.nan_to_num(values, copy=False, nan=0.0)
-    low, high = min(0.0, float(values.min())), float(values.max())
+    """A 16-bit, 32-bit or float image of one channel as mode "L", scaled and never clipped."""
     whites = (1.0, 255.0) if image.mode == "F" else (65535.0,)
-    white = next((white for white in whites if high <= white), high)
+    return Image.fromarray(scaled(np.array(image, np.float32), whites))
+
+
+def scaled(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np.uint8]:
+    """Values of any range as 8 bits, in place of `values`: scaled and never clipped.
+
+    They are taken to run from 0 to the first of `whites` that holds them all, else to their maximum: so 16-bit
+    values, and integers that fit 16 bits, are divided by 257. Negative integers of 16 bits are taken to run
+    from their least to their largest number; other negative values move the lower end. What is no number is
+    black, and what is infinite like the largest that is not.
+    """
+    finite = np.isfinite(values)
+    low = min(0.0, float(values.min(where=finite, initial=0.0)))
+    high = float(values.max(where=finite, initial=-np.inf))
+    if not np.isfinite(high):
+        return np.zeros(values.shape, np.uint8)
+    if whites == _INTEGERS and -32768 <= low < 0 and high <= 32767:
+        low, white = -32768.0, 32767.0
+    else:
+        white = next((white for white in whites if high <= white), high)
+    if not finite.all():
+        np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
     values -= np.float32(low)
     values *= np.float32(255.0 / (white - low))
     np.rint(values, out=values)
-    return Image.fromarray(values.astype(np.uint8))
+    return values.astype(np.uint8)

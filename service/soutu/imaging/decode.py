@@ -6,6 +6,7 @@ from math import ceil
 
 from soutu.domain.errors import SoutuError
 from soutu.domain.image import NO_ANNOTATIONS
+from soutu.imaging.deep_tiff import read_deep_tiff
 from soutu.imaging.exif import load_tags, orientation_of, read_exif, tags_of
 from soutu.imaging.fit import fit, region_size, resized_size
 from soutu.imaging.formats import ImageFormat, open_image, sniff
@@ -92,6 +93,10 @@ def _stored(data: bytes, image_format: ImageFormat, limits: DecodeLimits) -> Sto
     """
     if check := _METADATA_CHECKS.get(image_format):
         check(data, limits)
+    deep = read_deep_tiff(data, limits) if image_format is ImageFormat.TIFF else None
+    if deep is not None:
+        tags = load_tags(data)
+        return Stored(deep, deep.size, 1.0, orientation_of(tags), b"", tags)
     image = open_image(data, image_format)
     limits.check_canvas(*image.size)
     check_opened_metadata(image, limits)

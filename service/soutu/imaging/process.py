@@ -60,11 +60,11 @@ class DecoderProcess:
 
     def give_way(self) -> bool:
         """Lets whatever else the machine does go first, until `come_back`; False where that cannot be."""
-        return self._set_niceness(_NICE)
+        return self._set_niceness(min(19, _niceness() + _NICE))
 
     def come_back(self) -> bool:
         """Undoes `give_way`; False where the system does not allow it, as it does not to ordinary users."""
-        return self._set_niceness(0)
+        return self._set_niceness(_niceness())
 
     def _set_niceness(self, niceness: int) -> bool:
         try:
@@ -105,6 +105,11 @@ class DecoderProcess:
         self._process.kill()
         self._channel.close()
         await asyncio.to_thread(self._process.wait)
+
+
+def _niceness() -> int:
+    """The service's own, which its decoders begin with."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socket]":

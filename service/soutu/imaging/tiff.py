@@ -68,12 +68,12 @@ class Tiff:
                 waiting += self.numbers(directory, tag)
             yield directory
 
-    def numbers(self, directory: Directory, tag: int) -> tuple[int, ...]:
-        """The first whole numbers of a tag, at most 64; none where it is missing or of another type."""
+    def numbers(self, directory: Directory, tag: int, most: int = _MOST_VALUES) -> tuple[int, ...]:
+        """The first whole numbers of a tag, at most `most`; none where it is missing or of another type."""
         entry = directory.get(tag)
         if entry is None or entry.kind not in _NUMBERS:
             return ()
-        values = struct.Struct(f"{self._order}{min(entry.count, _MOST_VALUES)}{_NUMBERS[entry.kind]}")
+        values = struct.Struct(f"{self._order}{min(entry.count, most)}{_NUMBERS[entry.kind]}")
         if entry.start + values.size > len(self._data):
             return ()
         return values.unpack_from(self._data, entry.start)
