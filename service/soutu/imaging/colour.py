@@ -90,8 +90,8 @@ def _shallow(image: Image.Image) -> Image.Image:
 def scaled(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np.uint8]:
     """Values of any range as 8 bits, in place of `values`: scaled and never clipped.
 
-    They are taken to run from 0 to the first of `whites` that holds them all, else to their maximum: so 16-bit
-    values, and integers that fit 16 bits, are divided by 257. Negative integers of 16 bits are taken to run
+    They are taken to run from 0 to the first of `whites` that holds them all, else to their maximum: 16-bit
+    values, and integers that fit 16 bits, are so divided by 257. Negative integers of 16 bits are taken to run
     from their least to their largest number; other negative values move the lower end. What is no number is
     black, and what is infinite like the largest that is not.
     """
