@@ -1,12 +1,14 @@
 """Pictures by address, through a real server and a real site beside it."""
 
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from soutu.client import Uri
 from soutu.v1.image_pb2 import Image
@@ -17,6 +19,7 @@ from tests.flows.refusals import Refusal, refusal_of
 from tests.flows.served import Served
 
 ROOT = Path(__file__).parents[2]
+PATHS = f"{ROOT / 'service'}:{ROOT}"
 PICTURES = {"/one.jpg": jpeg(21), "/two": jpeg(22), "/text.jpg": b"no picture", "/big.jpg": bytes(400_000)}
 
 
@@ -61,8 +64,8 @@ def settings(port: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def neighbour(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Served]:
-    path = {"PYTHONPATH": f"{ROOT / 'service'}:{ROOT}"}
-    with Neighbourly(tmp_path_factory.mktemp("fetching"), [], settings(port) | path) as served:
+    variables = settings(port) | {"PYTHONPATH": PATHS}
+    with Neighbourly(tmp_path_factory.mktemp("fetching"), [], variables) as served:
         served.client.collections.create("c")
         yield served
 
@@ -141,6 +144,35 @@ def test_what_cannot_be_had_is_refused(
 ) -> None:
     found = refusal(neighbour, f"http://127.0.0.1:{port}{page}")
     assert (found.status, found.reason) == (status, reason)
+
+
+def test_https_is_followed_to_a_certificate_that_is_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as site:
+        site.socket = context.wrap_socket(site.socket, server_side=True)
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        hosts = {"SOUTU_FETCH_HOSTS": f"*.invalid,localhost:{site.server_port}", "PYTHONPATH": PATHS}
+        trusted = hosts | {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
+        try:
+            with Neighbourly(tmp_path / "trusting", [], trusted) as server:
+                server.client.collections.create("c")
+                uploaded = server.stubs.images.UploadImage(
+                    uploading(f"https://localhost:{site.server_port}/moved", "one")
+                )
+                assert uploaded.image.content.media_type == "image/jpeg"
+                found = refusal(server, f"http://localhost:{site.server_port}/one.jpg")
+                assert found.reason == "URI_NOT_ALLOWED"
+            with Neighbourly(tmp_path / "doubting", [], hosts) as server:
+                server.client.collections.create("c")
+                found = refusal(server, f"https://localhost:{site.server_port}/one.jpg")
+                assert (found.status, found.reason) == ("FAILED_PRECONDITION", "URI_UNREACHABLE")
+        finally:
+            site.shutdown()
+            thread.join()
 
 
 def test_a_server_fetches_nothing_unless_it_is_told_to(server: Served, new_collection: object) -> None:

@@ -91,7 +91,7 @@ def scaled(values: NDArray[np.float32], whites: tuple[float, ...]) -> NDArray[np
     """Values of any range as 8 bits, in place of `values`: scaled and never clipped.
 
     They are taken to run from 0 to the first of `whites` that holds them all, else to their maximum: 16-bit
-    values, and integers that fit 16 bits, are so divided by 257. Negative integers of 16 bits are taken to run
+    values, and integers that fit 16 bits, are divided by 257. Negative integers of 16 bits are taken to run
     from their least to their largest number; other negative values move the lower end. What is no number is
     black, and what is infinite like the largest that is not.
     """
