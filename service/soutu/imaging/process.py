@@ -28,6 +28,7 @@ class DecoderProcess:
     def __init__(self, process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
         self._process = process
         self._channel = channel
+        self._niceness = 0  # that it gives itself before it is ready
 
     @classmethod
     async def start(cls, limits: DecodeLimits) -> Self:
@@ -40,6 +41,7 @@ class DecoderProcess:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await decoder._receive(len(READY))
+                decoder._niceness = os.getpriority(os.PRIO_PROCESS, process.pid)
         except (OSError, EOFError) as error:  # TimeoutError is an OSError
             await decoder.end()
             raise SoutuError(Reason.DECODER_UNAVAILABLE) from error
@@ -60,11 +62,11 @@ class DecoderProcess:
 
     def give_way(self) -> bool:
         """Lets whatever else the machine does go first, until `come_back`; False where that cannot be."""
-        return self._set_niceness(min(19, _niceness() + _NICE))
+        return self._set_niceness(min(19, self._niceness + _NICE))
 
     def come_back(self) -> bool:
         """Undoes `give_way`; False where the system does not allow it, as it does not to ordinary users."""
-        return self._set_niceness(_niceness())
+        return self._set_niceness(self._niceness)
 
     def _set_niceness(self, niceness: int) -> bool:
         try:
@@ -105,11 +107,6 @@ class DecoderProcess:
         self._process.kill()
         self._channel.close()
         await asyncio.to_thread(self._process.wait)
-
-
-def _niceness() -> int:
-    """The service's own, which its decoders begin with."""
-    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socket]":
