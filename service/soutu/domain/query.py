@@ -45,7 +45,8 @@ Subject = ImageBytes | ImageUri | StoredImage | GivenVector
 def pictures_in(subjects: Iterable[Subject]) -> int:
     """How many of the subjects are pictures that a model is run on; the vectors of the others are known."""
     return sum(
-        isinstance(subject, ImageBytes) or (isinstance(subject, StoredImage) and subject.region is not None)
+        isinstance(subject, ImageBytes | ImageUri)
+        or (isinstance(subject, StoredImage) and subject.region is not None)
         for subject in subjects
     )
 

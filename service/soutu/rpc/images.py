@@ -25,7 +25,6 @@ BATCH_LIMIT = 64
 STREAM_LIMIT = 32
 _PIECE_S = 30.0
 _BEGINNING_BYTES = 64
-_GATHERED_LIMIT_BYTES = 640 * 1024 * 1024
 _DELETE_LIMIT = 1_000
 _CHUNK_BYTES = 64 * 1024
 _THUMBNAIL_SIDE = 256
@@ -52,7 +51,6 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         self._admission = admission
         self._bytes_allowed = bytes_allowed
         self._gathering = 0
-        self._gathered_bytes = 0
 
     async def UploadImage(
         self, request: image_service_pb2.UploadImageRequest, context: Context
@@ -188,22 +186,20 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest]
     ) -> image_service_pb2.UploadImageRequest:
         """The streamed upload as if it had come in one message; refused as soon as it is too large. No more
-        than STREAM_LIMIT are gathered at a time, nor more than 640 MiB, and none waits long for its next
-        piece."""
+        than STREAM_LIMIT are gathered at a time, and none waits long for its next piece."""
         if self._gathering >= STREAM_LIMIT:
             raise SoutuError(Reason.QUEUE_FULL, "Too many streamed uploads are under way; retry shortly.")
         self._gathering += 1
-        content = bytearray()
         try:
-            return await self._gather(pieces, content)
+            return await self._gather(pieces)
         finally:
             self._gathering -= 1
-            self._gathered_bytes -= len(content)
 
     async def _gather(
-        self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest], content: bytearray
+        self, pieces: AsyncIterator[image_service_pb2.StreamUploadImageRequest]
     ) -> image_service_pb2.UploadImageRequest:
         request: image_service_pb2.UploadImageRequest | None = None
+        content = bytearray()
         async for piece in _paced(pieces):
             if piece.WhichOneof("part") != ("chunk" if request else "upload"):
                 raise invalid_field("part", "the first message must have `upload`, all others `chunk`")
@@ -211,9 +207,6 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
                 raise invalid_field("chunk", "must not be empty")
             request = request or piece.upload
             content += piece.chunk
-            self._gathered_bytes += len(piece.chunk)
-            if self._gathered_bytes > _GATHERED_LIMIT_BYTES:
-                raise SoutuError(Reason.QUEUE_FULL, "Too much is being uploaded in pieces; retry shortly.")
             allowed = self._bytes_allowed(bytes(content[:_BEGINNING_BYTES]))
             if len(content) > allowed:
                 raise SoutuError(

@@ -129,7 +129,7 @@ class ImageServiceServicer:
 
         Limits and errors: those of UploadImage; chunks of at most 1 MiB are
         advised, empty ones refused. A piece may take 30 s (else
-        DEADLINE_EXCEEDED), and 32 uploads or 640 MiB may stream at a time (else
+        DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
         RESOURCE_EXHAUSTED, QUEUE_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

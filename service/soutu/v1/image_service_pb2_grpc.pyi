@@ -59,7 +59,7 @@ class ImageServiceStub:
 
     Limits and errors: those of UploadImage; chunks of at most 1 MiB are
     advised, empty ones refused. A piece may take 30 s (else
-    DEADLINE_EXCEEDED), and 32 uploads or 640 MiB may stream at a time (else
+    DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
     RESOURCE_EXHAUSTED, QUEUE_FULL).
     """
     BatchUploadImages: _grpc.UnaryUnaryMultiCallable[_image_service_pb2.BatchUploadImagesRequest, _image_service_pb2.BatchUploadImagesResponse]
@@ -156,7 +156,7 @@ class ImageServiceAsyncStub(ImageServiceStub):
 
     Limits and errors: those of UploadImage; chunks of at most 1 MiB are
     advised, empty ones refused. A piece may take 30 s (else
-    DEADLINE_EXCEEDED), and 32 uploads or 640 MiB may stream at a time (else
+    DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
     RESOURCE_EXHAUSTED, QUEUE_FULL).
     """
     BatchUploadImages: _aio.UnaryUnaryMultiCallable[_image_service_pb2.BatchUploadImagesRequest, _image_service_pb2.BatchUploadImagesResponse]  # type: ignore[assignment]
@@ -260,7 +260,7 @@ class ImageServiceServicer:
 
         Limits and errors: those of UploadImage; chunks of at most 1 MiB are
         advised, empty ones refused. A piece may take 30 s (else
-        DEADLINE_EXCEEDED), and 32 uploads or 640 MiB may stream at a time (else
+        DEADLINE_EXCEEDED), and 32 uploads may stream at a time (else
         RESOURCE_EXHAUSTED, QUEUE_FULL).
         """
 
