@@ -344,7 +344,6 @@ def _queries(adapters: Adapters) -> QueryEmbedder:
         adapters.embedder,
         adapters.catalog,
         adapters.originals,
-        adapters.fetcher,
     )
 
 

@@ -26,6 +26,7 @@ from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
 from soutu.rpc.server import Server, Servicers
 from soutu.rpc.tls import ServerTls, TlsFiles
+from soutu.search.fetching import Fetches
 from soutu.search.pages import MATCH_LIMIT
 from soutu.settings import ServerSettings, Settings
 from soutu.v1 import admin_service_pb2
@@ -140,6 +141,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             stories.courtesy,
             admission,
             service.metrics,
+            Fetches(adapters.fetcher),
             wait_s,
         ),
         images=ImageServicer(

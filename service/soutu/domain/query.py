@@ -1,7 +1,7 @@
 """Queries and matches: what is asked of a collection and what is found."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from soutu.domain.embedding import Vector
 from soutu.domain.image import Image, Region
@@ -18,10 +18,11 @@ class ImageBytes:
 
 @dataclass(frozen=True, slots=True)
 class ImageUri:
-    """A picture by the address that it is to be fetched from."""
+    """A picture by the address that it is to be fetched from; `data` are its bytes, once it has been."""
 
     uri: str
     region: Region | None = None
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,12 @@ class Query:
     min_revision: str = ""
     wait_s: float = 0
     candidates: int = 0
+
+
+def with_subjects(query: Query, subjects: Sequence[Subject]) -> Query:
+    """The query with these subjects in place of its parts' own, in order."""
+    parts = zip(query.parts, subjects, strict=True)
+    return replace(query, parts=tuple(replace(part, subject=subject) for part, subject in parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from google.rpc import status_pb2
 
 from soutu.domain.errors import SoutuError, invalid_field
-from soutu.domain.query import Answer, Subject, pictures_in
+from soutu.domain.query import Answer, Subject, pictures_in, with_subjects
 from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admission import Admission
@@ -24,6 +24,7 @@ from soutu.rpc.convert.queries import (
 from soutu.rpc.errors import status_of
 from soutu.rpc.names import collection_name, generation_path, model_name
 from soutu.search.compare import Comparison, Comparisons, Space
+from soutu.search.fetching import Fetches
 from soutu.search.search import Searches
 from soutu.v1 import search_pb2, search_pb2_grpc
 
@@ -44,6 +45,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         courtesy: Courtesy,
         admission: Admission,
         metrics: Metrics,
+        fetches: Fetches,
         min_revision_wait_s: float,
     ) -> None:
         self._searches = searches
@@ -52,6 +54,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         self._admission = admission
         self._comparisons = comparisons
         self._metrics = metrics
+        self._fetches = fetches
         self._wait_s = min_revision_wait_s
 
     async def Search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
@@ -70,8 +73,11 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.CompareResponse:
         name = collection_name(request.collection, "collection")
         space = await self._comparisons.space_of_collection(name.collection_id, name.generation_id)
-        first = subject_of(request.first, name.collection_id, "first")
-        second = subject_of(request.second, name.collection_id, "second")
+        given = [
+            subject_of(request.first, name.collection_id, "first"),
+            subject_of(request.second, name.collection_id, "second"),
+        ]
+        first, second = await self._fetches.fetched(given, ["first", "second"])
         async with self._turn([first, second], context):
             compared = await self._comparisons.compare(space, first, second)
         return search_pb2.CompareResponse(score=shown_score(compared.score), report=_report(compared))
@@ -81,7 +87,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             raise invalid_field("inputs", f"must be 1 to {_EMBED_LIMIT}")
         space = await self._space(request.model)
         names = [f"inputs[{index}]" for index in range(len(request.inputs))]
-        subjects = _subjects(request.inputs, space, names)
+        subjects = await self._fetches.fetched(_subjects(request.inputs, space, names), names)
         async with self._turn(subjects, context):
             embedded = await self._comparisons.embed(space, subjects, names)
         return search_pb2.EmbedResponse(
@@ -101,8 +107,12 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             self._metrics.cache_read("answers", kept is not None)
             if kept:
                 return kept
-        parts = () if query.page_token else query.parts
-        async with self._turn([part.subject for part in parts], context):
+        subjects: Sequence[Subject] = ()
+        if not query.page_token:
+            names = [f"parts[{index}]" for index in range(len(query.parts))]
+            subjects = await self._fetches.fetched([part.subject for part in query.parts], names)
+            query = with_subjects(query, subjects)
+        async with self._turn(subjects, context):
             answer = await self._searches.answer(opening, query)
         response = answer_message(answer, request)
         if key and not answer.degraded and await self._searches.still_current(opening):

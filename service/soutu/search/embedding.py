@@ -13,7 +13,7 @@ from soutu.domain.query import GivenVector, ImageBytes, ImageUri, Part, StoredIm
 from soutu.imaging.job import DecodeJob
 from soutu.imaging.pool import DecodePool
 from soutu.observe.stages import Stages
-from soutu.ports import Embedder, Fetcher, ImageCatalog, ModelStore, Originals
+from soutu.ports import Embedder, ImageCatalog, ModelStore, Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,12 @@ class QueryEmbedder:
         embedder: Embedder,
         catalog: ImageCatalog,
         originals: Originals,
-        fetcher: Fetcher,
     ) -> None:
         self._decoders = decoders
         self._models = models
         self._embedder = embedder
         self._catalog = catalog
         self._originals = originals
-        self._fetcher = fetcher
 
     async def query(self, head: Head, parts: Sequence[Part], stages: Stages) -> Embedded:
         """The parts of a query on `head`, combined: their own errors, or QUERY_ZERO_SUM."""
@@ -60,17 +58,13 @@ class QueryEmbedder:
                 return checked_vector(values, self._models.card(str(model)).dimension)
             case ImageBytes(data, region):
                 return await self._picture(self._models.card(str(model)), data, region, stages)
-            case ImageUri(uri, region):
-                card = self._models.card(str(model))
-                return await self._picture(card, await self._fetched(uri, stages), region, stages)
+            case ImageUri(_, region, data):
+                assert data is not None, "it is fetched before it is embedded"
+                return await self._picture(self._models.card(str(model)), data, region, stages)
             case StoredImage(image_id, region):
                 if head is None:
                     raise SoutuError(Reason.IMAGE_NOT_FOUND, "A stored image needs a collection to be in.")
                 return await self._stored(head, image_id, region, stages)
-
-    async def _fetched(self, uri: str, stages: Stages) -> bytes:
-        with stages.time("fetch"):
-            return await self._fetcher.fetch(uri)
 
     async def _picture(self, card: ModelCard, data: bytes, region: Region | None, stages: Stages) -> Vector:
         with stages.time("decode"):

@@ -121,7 +121,7 @@ def _bytes_of(part: Part) -> bytes:
     match part.subject:
         case ImageBytes(data, region):
             return hashlib.sha256(data).digest() + repr(region).encode()
-        case ImageUri(uri, region):
+        case ImageUri(uri, region, _):
             return repr((uri, region)).encode()
         case StoredImage(image_id, region):
             return repr((image_id, region)).encode()
