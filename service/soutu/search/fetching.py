@@ -1,4 +1,4 @@
-"""Pictures that a query names by address are fetched before it takes its turn: others do not wait for them."""
+"""Pictures that a query names by address are fetched before it takes its turn: nobody else waits for them."""
 
 import asyncio
 from collections.abc import Sequence
