@@ -148,6 +148,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             stories.removals,
             stories.browser,
             admission,
+            stories.selections,
             limits.size_bytes,
         ),
         collections=CollectionServicer(

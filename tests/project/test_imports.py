@@ -57,6 +57,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "typer": ("cli",),
     "fastapi": ("gateway",),
     "h5py": ("adapters.exports",),
+    "lark": ("filters",),
 }
 
 # What the commands import only when they run, so that `soutu --help` is quick.

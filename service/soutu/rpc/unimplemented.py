@@ -9,19 +9,14 @@ from soutu.domain.errors import Reason, SoutuError
 FIELDS = frozenset(
     f"soutu.v1.{field}"
     for field in (
-        "SearchRequest.filter",
         "SearchRequest.grouping",
         "SearchRequest.rerank",
         "SearchRequest.boosts",
         "SearchRequest.colors",
-        "SearchParameters.exact",
         "QueryPart.uri",
         "QueryPart.text",
         "CompareRequest.rerank",
         "UploadImageRequest.uri",
-        "ListImagesRequest.filter",
-        "ListImagesRequest.order_by",
-        "CountImagesRequest.filter",
         "DownloadImageRequest.allow_redirect",
         "Collection.local_features_model",
         "Collection.label_sets",

@@ -18,6 +18,7 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.edge_errors import in_use, is_in_use, translated
 from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
 from soutu.adapters.vectors.edge_loaded import LoadedShard
+from soutu.adapters.vectors.edge_payload import is_outdated
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_reading import ShardDamageError, read_through
 from soutu.adapters.vectors.edge_seal import (
@@ -133,6 +134,9 @@ class ShardFolder:
             if is_in_use(error):
                 raise in_use() from error
             raise ShardDamageError from error
+        if is_outdated(shard):
+            shard.close()
+            raise ShardDamageError("its points lack fields to filter by")
         if holes is None:
             read_through(shard, plan.dimension)
         self.sweep()
