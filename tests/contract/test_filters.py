@@ -169,19 +169,16 @@ def wildcards(draw: st.DrawFn, literal: str) -> str:
     return f'"{before}{inside}{after}"'
 
 
-def filters(schema: Schema, images: Sequence[Put]) -> st.SearchStrategy[str]:
+@st.composite
+def filters(draw: st.DrawFn, schema: Schema, images: Sequence[Put], depth: int = 3) -> str:
     """Expressions of AND, OR, NOT, - and parentheses."""
-    return st.recursive(
-        comparisons(schema, images),
-        lambda inner: st.one_of(
-            st.tuples(inner, st.sampled_from([" AND ", " OR ", " "]), inner).map(
-                lambda parts: f"({''.join(parts)})"
-            ),
-            inner.map(lambda text: f"NOT ({text})"),
-            inner.map(lambda text: f"-({text})"),
-        ),
-        max_leaves=4,
-    )
+    kind = draw(st.sampled_from(["", "", "NOT ", "-", " AND ", " OR ", " "])) if depth else ""
+    if kind == "":
+        return draw(comparisons(schema, images))
+    inner = draw(filters(schema, images, depth - 1))
+    if kind in ("NOT ", "-"):
+        return f"{kind}({inner})"
+    return f"({inner}{kind}{draw(filters(schema, images, depth - 1))})"
 
 
 class World:

@@ -1,16 +1,18 @@
 """One loaded shard: the engine asked and told in our terms. Everything here blocks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
 
 from soutu.adapters.vectors.checks import checked_dimension
 from soutu.adapters.vectors.edge_filter import condition_of
 from soutu.adapters.vectors.edge_holes import GraphHoles
-from soutu.adapters.vectors.edge_payload import create_indexes, indexes_for
+from soutu.adapters.vectors.edge_payload import Index, create_index, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_points import REVISION, edge_copy, edge_point, revision_of, uid_of
 from soutu.domain.embedding import Vectors
@@ -19,6 +21,9 @@ from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 # The engine keeps the interpreter's lock for as long as a call lasts, so long calls are cut into short ones.
 _POINTS_PER_UPDATE = 128  # 1 to 7 ms
 _ENTRIES_PER_SCROLL = 2_000  # 5 ms
+# What keeps recall up where a filter goes along with the vectors: .94 without them, .99 with both.
+_FILTERED_WIDER = 2
+_ACORN_UP_TO = 0.95  # of the points satisfy the filter; beyond that the plain walk does as well
 
 
 @dataclass(eq=False, slots=True)
@@ -35,7 +40,7 @@ class LoadedShard:
     def write(self, points: Sequence[Point], gone: Sequence[int]) -> None:
         """Upserts, then deletes."""
         self.holes.add(len(points) + len(gone))
-        self._index_fields(indexes_for(point.fields for point in points))
+        self._index_fields(wanted_indexes(point.fields for point in points))
         for chunk in _chunks(points):
             self.shard.update(edge.UpdateOperation.upsert_points([edge_point(point) for point in chunk]))
         if gone:
@@ -44,7 +49,7 @@ class LoadedShard:
     def take_from(self, other: "LoadedShard", uids: Sequence[int]) -> None:
         """Makes these uids here what they are in `other`: the same points, or none."""
         self.holes.add(len(uids))
-        self._index_fields({key: index.data_type for key, index in other.shard.info().payload_schema.items()})
+        self._index_fields(_indexes_in(other.shard))
         for first in range(0, len(uids), _POINTS_PER_UPDATE):
             asked = uids[first : first + _POINTS_PER_UPDATE]
             found = other.shard.retrieve(list(asked), with_payload=True, with_vector=True)
@@ -129,12 +134,13 @@ class LoadedShard:
         ordered = sorted((-point.score, uid_of(point), revision_of(point)) for point in found)
         return [Candidate(uid, -score, revision) for score, uid, revision in ordered[:limit]]
 
-    def _index_fields(self, wanted: Mapping[str, edge.PayloadSchemaType]) -> None:
+    def _index_fields(self, wanted: Mapping[str, Callable[[], Index]]) -> None:
         """Makes the indexes that points with these keys need, where the shard has not got them."""
         if wanted.keys() <= self.indexed:
             return
         self.indexed |= self.shard.info().payload_schema.keys()
-        create_indexes(self.shard, {key: kind for key, kind in wanted.items() if key not in self.indexed})
+        for key in wanted.keys() - self.indexed:
+            create_index(self.shard, key, wanted[key]())
         self.indexed |= wanted.keys()
 
 
@@ -149,8 +155,20 @@ class Look:
 
     def params(self, limit: int, exact: bool) -> edge.SearchParams:
         """The engine's parameters of a search for `limit` points."""
-        acorn = edge.AcornSearchParams(enable=True) if self.filter else None
-        return edge.SearchParams(hnsw_ef=max(self.candidates, limit), exact=exact, acorn=acorn)
+        if self.filter is None:
+            return edge.SearchParams(hnsw_ef=max(self.candidates, limit), exact=exact)
+        wider = max(_FILTERED_WIDER * self.candidates, limit)
+        return edge.SearchParams(hnsw_ef=wider, exact=exact, acorn=_acorn())
+
+
+def _acorn() -> edge.AcornSearchParams:
+    """Goes on through points that the filter leaves out, so that it finds those behind them."""
+    return edge.AcornSearchParams(enable=True, max_selectivity=_ACORN_UP_TO)
+
+
+def _indexes_in(shard: edge.EdgeShard) -> dict[str, Callable[[], Index]]:
+    schema = shard.info().payload_schema
+    return {key: partial(cast, Index, found.params) for key, found in schema.items()}
 
 
 def _chunks(points: Sequence[Point]) -> Iterator[list[Point]]:

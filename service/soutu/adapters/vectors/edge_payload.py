@@ -3,10 +3,9 @@
 Not kept are texts of which nearly every image has one of its own: the catalogue finds those (narrows()).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from math import isnan
-from typing import Any
 
 import qdrant_edge as edge
 
@@ -16,23 +15,41 @@ from soutu.domain.filter import Field
 
 _LEFT_OUT = {"name", "title", "source_uri", "content.sha256", "origin.path"}
 _SYSTEM = {name: kind for name, kind in SYSTEM_FIELDS.items() if name not in _LEFT_OUT}
-_KINDS = edge.PayloadSchemaType
+Index = edge.KeywordIndexParams | edge.IntegerIndexParams | edge.FloatIndexParams | edge.DatetimeIndexParams
+
+
+def _keyword() -> Index:
+    return edge.KeywordIndexParams(enable_hnsw=False)
+
+
+def _integer() -> Index:
+    return edge.IntegerIndexParams(lookup=True, range=True, enable_hnsw=False)
+
+
+def _float() -> Index:
+    return edge.FloatIndexParams(enable_hnsw=False)
+
+
+def _datetime() -> Index:
+    return edge.DatetimeIndexParams(enable_hnsw=False)
+
+
+# No field has links of its own in the graph: with those of all fields, building it takes six times as long.
 # A boolean is kept as 0 or 1, because the engine's Python door takes True for the number 1 in conditions.
-_INDEXES = {
-    AttributeType.STRING: _KINDS.Keyword,
-    AttributeType.STRINGS: _KINDS.Keyword,
-    AttributeType.INTEGER: _KINDS.Integer,
-    AttributeType.BOOLEAN: _KINDS.Integer,
-    AttributeType.NUMBER: _KINDS.Float,
-    AttributeType.TIMESTAMP: _KINDS.Datetime,
+_INDEXES: Mapping[AttributeType, Callable[[], Index]] = {
+    AttributeType.STRING: _keyword,
+    AttributeType.STRINGS: _keyword,
+    AttributeType.INTEGER: _integer,
+    AttributeType.BOOLEAN: _integer,
+    AttributeType.NUMBER: _float,
+    AttributeType.TIMESTAMP: _datetime,
 }
-_KIND_OF_VALUE: tuple[tuple[type, Any], ...] = (
-    (bool, _KINDS.Integer),
-    (int, _KINDS.Integer),
-    (float, _KINDS.Float),
-    (str, _KINDS.Keyword),
-    (tuple, _KINDS.Keyword),
-    (datetime, _KINDS.Datetime),
+_INDEXES_OF_VALUES: tuple[tuple[type, Callable[[], Index]], ...] = (
+    (int, _integer),  # bool is one
+    (float, _float),
+    (str, _keyword),
+    (tuple, _keyword),
+    (datetime, _datetime),
 )
 
 
@@ -67,30 +84,25 @@ def storable(value: object) -> object:
     return value
 
 
-def system_indexes() -> dict[str, edge.PayloadSchemaType]:
-    """The index of every key that all points may have."""
-    return {key_of(name): _INDEXES[kind] for name, kind in _SYSTEM.items()}
-
-
-def indexes_for(many_fields: Iterable[Mapping[str, object]]) -> dict[str, edge.PayloadSchemaType]:
-    """The indexes of the keys that these fields have; an attribute's type is that of its value."""
-    indexes = system_indexes()
+def wanted_indexes(many_fields: Iterable[Mapping[str, object]]) -> dict[str, Callable[[], Index]]:
+    """The index of every key that all points may have, and of those that these have; an attribute's is made
+    for the type of its value."""
+    wanted = {key_of(name): _INDEXES[kind] for name, kind in _SYSTEM.items()}
     for fields in many_fields:
         for name, value in fields.items():
-            if name.startswith(ATTRIBUTE_PREFIX) and key_of(name) not in indexes:
-                kind = next((index for type_, index in _KIND_OF_VALUE if isinstance(value, type_)), None)
-                if kind is not None:
-                    indexes[key_of(name)] = kind
-    return indexes
+            if name.startswith(ATTRIBUTE_PREFIX) and key_of(name) not in wanted:
+                index = next((index for kind, index in _INDEXES_OF_VALUES if isinstance(value, kind)), None)
+                if index is not None:
+                    wanted[key_of(name)] = index
+    return wanted
 
 
-def create_indexes(shard: edge.EdgeShard, wanted: Mapping[str, edge.PayloadSchemaType]) -> None:
-    """Makes those of the indexes that the shard lacks: some milliseconds each while it is empty."""
-    for key, kind in wanted.items():
-        shard.update(edge.UpdateOperation.create_field_index(key, kind))
+def create_index(shard: edge.EdgeShard, key: str, index: Index) -> None:
+    """Makes an index of a key: some milliseconds while no point has it."""
+    shard.update(edge.UpdateOperation.create_field_index(key, index))
 
 
 def is_outdated(shard: edge.EdgeShard) -> bool:
     """Whether its points were written by a version that kept other fields beside them."""
     state = shard.info()
-    return state.points_count > 0 and not system_indexes().keys() <= state.payload_schema.keys()
+    return state.points_count > 0 and not wanted_indexes(()).keys() <= state.payload_schema.keys()
