@@ -203,9 +203,11 @@ class World:
         for index in (self.edge, self.exact):
             await index.open(GENERATION, 4, IndexSpec())
             await index.write(GENERATION, points, [])
-        yield Stores(self, collection, images)
-        for index in (self.edge, self.exact):
-            await index.write(GENERATION, [], [image.uid for image in images])
+        try:
+            yield Stores(self, collection, images)
+        finally:
+            for index in (self.edge, self.exact):
+                await index.write(GENERATION, [], [image.uid for image in images])
 
 
 @pytest.fixture
