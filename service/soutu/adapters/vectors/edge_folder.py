@@ -20,7 +20,7 @@ from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
 from soutu.adapters.vectors.edge_loaded import LoadedShard
 from soutu.adapters.vectors.edge_payload import is_outdated
 from soutu.adapters.vectors.edge_plan import Plan
-from soutu.adapters.vectors.edge_reading import ShardDamageError, read_through
+from soutu.adapters.vectors.edge_reading import ShardDamageError, ShardOutdatedError, read_through
 from soutu.adapters.vectors.edge_seal import (
     break_seal,
     sealed_note,
@@ -74,7 +74,7 @@ class ShardFolder:
                 _log.warning(
                     "index of generation %d is damaged, starts anew: %s", self.uid, damage.__cause__ or damage
                 )
-                return self._replace(plan)
+                return self._replace(plan, keep=not isinstance(damage, ShardOutdatedError))
 
     def seal(self, holes: float) -> None:
         """Vouches for the files of the shard, which has been closed with at most that many holes."""
@@ -136,7 +136,7 @@ class ShardFolder:
             raise ShardDamageError from error
         if is_outdated(shard):
             shard.close()
-            raise ShardDamageError("its points lack fields to filter by")
+            raise ShardOutdatedError("its points lack fields to filter by")
         if holes is None:
             read_through(shard, plan.dimension)
         self.sweep()
@@ -145,16 +145,17 @@ class ShardFolder:
         holes = unknown if holes is None else holes
         return LoadedShard(shard, GraphHoles(holes, state.points_count), plan, self._files)
 
-    def _replace(self, plan: Plan) -> LoadedShard:
-        """An empty shard. It is made before the damaged one is moved, so that what only looked like damage
-        (a full disk, no more file handles) fails here and moves nothing."""
+    def _replace(self, plan: Plan, *, keep: bool) -> LoadedShard:
+        """An empty shard; of the damaged ones the newest is kept, or none. It is made before the damaged one
+        is moved, so that what only looked like damage (a full disk, no more file handles) fails here and
+        moves nothing."""
         fresh = self._make(plan)
         older = self._damaged()
         number = 1 + max((int(path.name.rsplit("-", 1)[1]) for path in older), default=0)
         self.path.rename(self.directory / f"damaged-{self.uid}-{number}")
         fresh.rename(self.path)
         sync_directory(self.directory)
-        for path in older:
+        for path in older if keep else self._damaged():
             shutil.rmtree(path, ignore_errors=True)
         return self.loaded(self._files, plan)
 

@@ -61,6 +61,7 @@ async def test_an_index_whose_points_lack_fields_says_that_it_is_empty(tmp_path:
     index, kept = await reopened(tmp_path)
     assert not kept
     assert await index.count(1) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
     await index.write(1, points(VECTORS), [])
     await index.close()
     index, kept = await reopened(tmp_path)
