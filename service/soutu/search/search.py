@@ -48,7 +48,7 @@ class Found:
 
 
 class Searches:
-    """The search story."""
+    """The search story. The catalogue names up to `few` images for the index to look at."""
 
     def __init__(
         self,
@@ -57,12 +57,14 @@ class Searches:
         following: Following,
         embedder: QueryEmbedder,
         tokens: PageTokens,
+        few: int = _FEW,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._following = following
         self._embedder = embedder
         self._tokens = tokens
+        self._few = few
 
     async def search(self, query: Query) -> Answer:
         """The page of matches that `query` asks for."""
@@ -144,8 +146,8 @@ class Searches:
         if wanted is None or self._index.narrows(wanted):
             return Scope(wanted, exact=query.exact)
         with stages.time("filter"):
-            uids = await self._catalog.find_uids(head.collection.uid, wanted, _FEW + 1)
-        return Scope(wanted, frozenset(uids) if len(uids) <= _FEW else None, query.exact)
+            uids = await self._catalog.find_uids(head.collection.uid, wanted, self._few + 1)
+        return Scope(wanted, frozenset(uids) if len(uids) <= self._few else None, query.exact)
 
     async def _find(self, head: Head, query: Query, page: Page, scope: Scope, stages: Stages) -> Found:
         """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand."""
