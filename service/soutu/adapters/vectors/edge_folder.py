@@ -18,7 +18,7 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.edge_errors import in_use, is_in_use, translated
 from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
 from soutu.adapters.vectors.edge_loaded import LoadedShard
-from soutu.adapters.vectors.edge_payload import is_outdated
+from soutu.adapters.vectors.edge_payload import create_index, is_outdated, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_reading import ShardDamageError, ShardOutdatedError, read_through
 from soutu.adapters.vectors.edge_seal import (
@@ -163,7 +163,10 @@ class ShardFolder:
         """A whole and closed empty shard beside its place."""
         fresh = self.directory / f"fresh-{self.uid}"
         fresh.mkdir(parents=True)
-        edge.EdgeShard.create(str(fresh / "shard"), plan.config()).close()
+        shard = edge.EdgeShard.create(str(fresh / "shard"), plan.config())
+        for key, index in wanted_indexes(()).items():  # 0.2 s of syncing, which no write is to wait for
+            create_index(shard, key, index())
+        shard.close()
         _link_first(fresh)
         sync_directories(fresh)
         return fresh
