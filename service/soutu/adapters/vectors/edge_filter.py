@@ -114,7 +114,7 @@ def _leaf(leaf: Leaf) -> Narrowing:
             return _exactly(_matching(field, edge.MatchSubstring(text)))
         case Contains(field, _, text):
             inside = _matching(field, edge.MatchSubstring(text))
-            return Narrowing(inside, among(()), under_is_loose=True)
+            return Narrowing(inside, among(()), over_is_loose=True, under_is_loose=True)
         case Compares(field, direction, value):
             return _compared(field, direction, value)
 
