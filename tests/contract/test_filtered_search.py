@@ -57,7 +57,7 @@ async def filled(index: VectorIndex) -> VectorIndex:
 async def indexes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[VectorIndex, VectorIndex]]:
     """Qdrant Edge with its graph built, and the oracle."""
     directory: Path = tmp_path_factory.mktemp("index")
-    edge = await filled(QdrantEdgeIndex(directory, threads=2, flat_below=2_000))
+    edge = await filled(QdrantEdgeIndex(directory, threads=2, flat_below=500))
     exact = await filled(ExactIndex())
     yield edge, exact
     await edge.close()

@@ -21,8 +21,9 @@ from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 # The engine keeps the interpreter's lock for as long as a call lasts, so long calls are cut into short ones.
 _POINTS_PER_UPDATE = 128  # 1 to 7 ms
 _ENTRIES_PER_SCROLL = 2_000  # 5 ms
-# What keeps recall up where a filter goes along with the vectors: .94 without them, .99 with both.
-_FILTERED_WIDER = 2
+# What keeps recall up where a filter goes along with the vectors (docs/decisions/0013).
+_FILTERED_FLAT = 6  # times the points that are compared one by one without a filter
+_FILTERED_WIDER = 4  # times the candidates
 _ACORN_UP_TO = 0.95  # of the points satisfy the filter; beyond that the plain walk does as well
 
 
@@ -99,12 +100,20 @@ class LoadedShard:
     def _query(self, vectors: Vectors, limit: int, look: "Look") -> list[list[edge.ScoredPoint]]:
         state = self.shard.info()
         held = state.points_count
-        exact = look.exact or held < self.plan.flat_below or self.holes.too_many(state)
+        exact = look.exact or held < self.plan.flat_below or self.holes.too_many(state) or self._few(look)
         found = self._run(vectors, limit, look.filter, look.params(limit, exact))
         if not exact and min(map(len, found), default=limit) < min(limit, held):
             # A graph can lose touch with a point; "fewer only if the scope has fewer" is promised.
             found = self._run(vectors, limit, look.filter, look.params(limit, True))
         return found
+
+    def _few(self, look: "Look") -> bool:
+        """Whether a filter leaves so few points, at a guess, that they are all compared: beyond, the graph is
+        as quick, and its recall high enough."""
+        if look.filter is None:
+            return False
+        guess = self.shard.count(edge.CountRequest(filter=look.filter, exact=False))
+        return guess < _FILTERED_FLAT * self.plan.flat_below
 
     def _run(
         self, vectors: Vectors, limit: int, filter_: edge.Filter | None, params: edge.SearchParams
