@@ -7,7 +7,17 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
-from bench import build, courtesy, hostile, overload, search_cached, search_image, search_vector, startup
+from bench import (
+    build,
+    courtesy,
+    hostile,
+    overload,
+    search_cached,
+    search_filtered,
+    search_image,
+    search_vector,
+    startup,
+)
 from bench.report import Machine, Table, keep, show
 from bench.scale import FIRST_LOOK, Scale
 
@@ -16,6 +26,7 @@ Benchmark = tuple[str, Callable[[Scale], Sequence[Table]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "search_image": (search_image.TITLE, search_image.run),
     "search_vector": (search_vector.TITLE, search_vector.run),
+    "search_filtered": (search_filtered.TITLE, search_filtered.run),
     "search_cached": (search_cached.TITLE, search_cached.run),
     "build": (build.TITLE, build.run),
     "overload": (overload.TITLE, overload.run),

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.models import card_of
@@ -13,7 +14,7 @@ from bench.server import serving
 from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import Service, model_store, running
 from soutu.client import Client
-from soutu.domain.collection import CollectionDraft, Head
+from soutu.domain.collection import AttributeType, CollectionDraft, Head
 from soutu.domain.embedding import Vectors
 from soutu.domain.image import Content, Keeping, Metadata, Original
 from soutu.domain.model import ModelRef
@@ -38,18 +39,34 @@ def picture_store(model: Path, count: int) -> Path:
     return directory
 
 
-def vector_store(model: Path, vectors: Vectors) -> Path:
+@dataclass(frozen=True)
+class Described:
+    """What is said of stored vectors: the attributes, and the metadata by row. `name` is its directory's."""
+
+    name: str
+    attributes: Mapping[str, AttributeType]
+    metadata: Callable[[int], Metadata]
+
+
+def _as_ever(row: int) -> Metadata:
+    return Metadata(title=f"Picture {row}", tags=("bench", f"tag-{row % 50}"))
+
+
+PLAIN = Described("vectors", {}, _as_ever)
+
+
+def vector_store(model: Path, vectors: Vectors, described: Described = PLAIN) -> Path:
     """Images without bytes, "v0" and so on, that have these unit vectors (n, dimension) under the model.
 
     For figures that do not depend on how the rows came about: they are committed to the catalogue as an
     upload commits them, and the index follows.
     """
     ref = card_of(model).ref
-    directory = DATA / f"{ref}-{len(vectors)}-vectors"
+    directory = DATA / f"{ref}-{len(vectors)}-{described.name}"
     if not directory.exists():
         with made_whole(directory) as partial:
             add_model(partial, model)
-            asyncio.run(commit_vectors(partial, ref, vectors))
+            asyncio.run(commit_vectors(partial, ref, vectors, described))
             asyncio.run(settle(partial))
     return directory
 
@@ -90,22 +107,24 @@ async def settle(data: Path) -> None:
             await service.adapters.index.optimize(generation.uid)
 
 
-async def commit_vectors(data: Path, model: ModelRef, vectors: Vectors) -> None:
+async def commit_vectors(data: Path, model: ModelRef, vectors: Vectors, described: Described) -> None:
     async with opened(data) as service:
         catalog = service.adapters.catalog
-        await catalog.create_collection(CollectionDraft(COLLECTION, model, vectors.shape[1]))
+        draft = CollectionDraft(COLLECTION, model, vectors.shape[1], attributes=described.attributes)
+        await catalog.create_collection(draft)
         head = await catalog.head(COLLECTION)
         for first in range(0, len(vectors), _COMMIT):
-            puts = [put(head, row, vectors) for row in range(first, min(first + _COMMIT, len(vectors)))]
+            rows = range(first, min(first + _COMMIT, len(vectors)))
+            puts = [put(head, row, vectors, described.metadata(row)) for row in rows]
             await catalog.commit(head.collection.uid, puts)
 
 
-def put(head: Head, row: int, vectors: Vectors) -> Put:
+def put(head: Head, row: int, vectors: Vectors, metadata: Metadata) -> Put:
     return Put(
         image_id=f"v{row}",
         content=Content(hashlib.sha256(str(row).encode()).hexdigest(), 80_000, 500, 375, "image/jpeg"),
         original=Original(Keeping.STORED),
-        metadata=Metadata(title=f"Picture {row}", tags=("bench", f"tag-{row % 50}")),
+        metadata=metadata,
         embeddings={head.generation.model: vectors[row]},
     )
 

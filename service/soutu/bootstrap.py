@@ -24,6 +24,7 @@ from soutu.adapters.objects.originals import KeptOriginals
 from soutu.adapters.objects.s3 import Bucket, s3_objects
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.browse.images import ImageBrowser
+from soutu.browse.selections import Selections
 from soutu.collections.alter import Alterations
 from soutu.collections.backup import Backups
 from soutu.collections.estimate import Estimates
@@ -135,6 +136,7 @@ class Stories:
     searches: Searches
     comparisons: Comparisons
     browser: ImageBrowser
+    selections: Selections
     uploads: Uploads
     revisions: Revisions
     removals: Removals
@@ -321,6 +323,7 @@ async def _stories(
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
+        selections=Selections(catalog),
         uploads=Uploads(catalog, reader, adapters.fetcher, storing, commits, parallel=2 * cores()),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),

@@ -150,6 +150,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             stories.removals,
             stories.browser,
             admission,
+            stories.selections,
             limits.bytes_allowed,
         ),
         collections=CollectionServicer(

@@ -9,7 +9,6 @@ from soutu.v1.collection_service_pb2 import (
     Source,
     TarSource,
 )
-from soutu.v1.image_service_pb2 import CountImagesRequest
 from soutu.v1.search_pb2 import (
     Boost,
     ColorCondition,
@@ -17,10 +16,9 @@ from soutu.v1.search_pb2 import (
     Grouping,
     QueryPart,
     Rerank,
-    SearchParameters,
 )
 from tests.flows.bad_searches import NAME, searching
-from tests.flows.bad_writes import creating, downloading, listing
+from tests.flows.bad_writes import creating, downloading
 from tests.flows.refusals import Call
 
 
@@ -32,25 +30,13 @@ def building(**fields: Any) -> Call:
     return lambda stubs: stubs.collections.BuildCollection(BuildCollectionRequest(name=NAME, **fields))
 
 
-def counting(**fields: Any) -> Call:
-    return lambda stubs: stubs.images.CountImages(CountImagesRequest(parent=NAME, **fields))
-
-
 CALLS: dict[str, tuple[Call, str]] = {
-    "SearchRequest.filter": (searching(filter="rating > 3"), "filter"),
     "SearchRequest.grouping": (searching(grouping=Grouping()), "grouping"),
     "SearchRequest.rerank": (searching(rerank=Rerank()), "rerank"),
     "SearchRequest.boosts": (searching(boosts=[Boost()]), "boosts"),
     "SearchRequest.colors": (searching(colors=[ColorCondition()]), "colors"),
-    "SearchParameters.exact": (
-        searching(search_parameters=SearchParameters(exact=True)),
-        "search_parameters.exact",
-    ),
     "QueryPart.text": (searching(QueryPart(image=b"x"), QueryPart(text="a cat")), "parts[1].text"),
     "CompareRequest.rerank": (comparing(rerank=Rerank()), "rerank"),
-    "ListImagesRequest.filter": (listing(filter="rating > 3"), "filter"),
-    "ListImagesRequest.order_by": (listing(order_by="name"), "order_by"),
-    "CountImagesRequest.filter": (counting(filter="rating > 3"), "filter"),
     "DownloadImageRequest.allow_redirect": (downloading(allow_redirect=True), "allow_redirect"),
     "Collection.local_features_model": (
         creating(local_features_model="x"),

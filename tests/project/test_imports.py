@@ -60,6 +60,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("adapters.fetch",),
     "defusedxml": ("imaging",),
     "rawpy": ("imaging",),
+    "lark": ("filters",),
 }
 
 # What the commands import only when they run, so that `soutu --help` is quick.

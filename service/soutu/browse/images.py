@@ -1,7 +1,7 @@
 """Reading images: one, a page of them, their bytes, their thumbnails."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soutu.domain.collection import AttributeType
@@ -38,15 +38,6 @@ class ImageBrowser:
         """COLLECTION_NOT_FOUND, IMAGE_NOT_FOUND."""
         head = await self._catalog.head(collection_id)
         return await self._catalog.image(head.collection.uid, image_id)
-
-    async def list(self, collection_id: str, after_id: str, limit: int) -> Sequence[Image]:
-        """Images with an id after `after_id`, by id."""
-        head = await self._catalog.head(collection_id)
-        return await self._catalog.list_images(head.collection.uid, after_id, limit)
-
-    async def count(self, collection_id: str) -> int:
-        """How many images the collection holds."""
-        return (await self._catalog.head(collection_id)).collection.image_count
 
     async def schema(self, collection_id: str) -> Mapping[str, AttributeType]:
         """The attributes that images of the collection may have."""

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from soutu.client.uploads import UploadFields
     from soutu.v1.image_service_pb2 import UploadImageResponse
 
-app = typer.Typer(help="Stored images: list, get, upload, download, delete.", no_args_is_help=True)
+app = typer.Typer(
+    help="Stored images: list, count, facets, get, upload, download, delete.", no_args_is_help=True
+)
 
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="The collection.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one image per line.")]
+FilterOption = Annotated[
+    str, typer.Option("--filter", "-f", help="Only images like this: 'rating >= 3 AND tags:cat'.")
+]
 ImageArgument = Annotated[str, typer.Argument(help="The image's id.")]
 
 
@@ -27,19 +32,48 @@ def list_images(
     context: typer.Context,
     collection: CollectionOption,
     limit: Annotated[int, typer.Option("-n", min=1, help="At most so many.")] = 100,
+    filter_: FilterOption = "",
+    order_by: Annotated[
+        str, typer.Option(help="Fields to order by: 'rating desc, create_time'; else by id.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List images, by id."""
+    """List images, by id unless --order-by says otherwise."""
     from soutu.cli.output import print_message
     from soutu.cli.tables import print_images
 
     with connected(context.obj) as connection:
-        images = islice(connection.client.images.list(collection), limit)
+        listed = connection.client.images.list(collection, filter=filter_, order_by=order_by)
+        images = islice(listed, limit)
         if not as_json:
             print_images(images)
             return
         for image in images:
             print_message(image)
+
+
+@app.command()
+def count(context: typer.Context, collection: CollectionOption, filter_: FilterOption = "") -> None:
+    """Print how many images there are."""
+    with connected(context.obj) as connection:
+        print(connection.client.images.count(collection, filter=filter_))
+
+
+@app.command()
+def facets(
+    context: typer.Context,
+    fields: Annotated[list[str], typer.Argument(help="Fields, such as category, tags, exif.camera.")],
+    collection: CollectionOption,
+    filter_: FilterOption = "",
+    limit: Annotated[int, typer.Option("-n", min=1, max=100, help="At most so many values each.")] = 20,
+) -> None:
+    """Print the most frequent values of fields, and how many images have them."""
+    from soutu.cli.output import print_table
+
+    with connected(context.obj) as connection:
+        found = connection.client.images.facets(collection, fields, filter=filter_, limit=limit)
+    rows = [(facet.field, bucket.value, str(bucket.count)) for facet in found for bucket in facet.buckets]
+    print_table(("field", "value", "images"), rows, right=("images",))
 
 
 @app.command()

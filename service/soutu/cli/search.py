@@ -13,7 +13,7 @@ from soutu.cli.query import QueryOptions, query_of
 if TYPE_CHECKING:
     from soutu.client import Client, Part
     from soutu.client.queries import SearchFields
-    from soutu.v1.search_pb2 import SearchResponse
+    from soutu.v1.search_pb2 import SearchParameters, SearchResponse
 
 _PAGE = 100
 
@@ -42,6 +42,10 @@ def search(
     min_score: Annotated[
         float | None, typer.Option(min=-1, max=1, help="No matches below this score.")
     ] = None,
+    filter_: Annotated[
+        str, typer.Option("--filter", "-f", help="Only images like this: 'rating >= 3 AND tags:cat'.")
+    ] = "",
+    exact: Annotated[bool, typer.Option(help="Compare with every vector: slow, and exact.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw query and matches into this PNG.")] = None,
 ) -> None:
@@ -53,6 +57,8 @@ def search(
 
     `soutu search cat.jpg --region 0,0,0.5,1` — like its left half
 
+    `soutu search cat.jpg --filter 'rating >= 3 AND tags:garden'` — of the pictures that I like
+
     `soutu search cat.jpg --plus id:garden-7 --minus dog.jpg=0.5` — cats in gardens, rather than dogs
     """
     if sheet:
@@ -61,12 +67,23 @@ def search(
     fields: SearchFields = {}
     if min_score is not None:
         fields["min_score"] = min_score
+    if filter_:
+        fields["filter"] = filter_
+    if exact:
+        fields["search_parameters"] = exact_search()
     with connected(context.obj) as connection:
         name = collection or only_collection(connection.client)
         answer = first_matches(connection.client, name, query, limit, fields)
         _print(answer, as_json)
         if sheet:
             _draw(connection.client, name, query, answer, sheet)
+
+
+def exact_search() -> "SearchParameters":
+    """The parameters of a search that compares with every vector."""
+    from soutu.v1.search_pb2 import SearchParameters
+
+    return SearchParameters(exact=True)
 
 
 def check_place(sheet: Path) -> None:

@@ -32,6 +32,8 @@ from soutu.v1.image_service_pb2 import (
     DeleteImageResponse,
     DownloadImageRequest,
     DownloadImageResponse,
+    Facet,
+    FacetImagesRequest,
     GetImageRequest,
     ListImagesRequest,
     UpdateImageRequest,
@@ -109,6 +111,20 @@ class Images:
         """How many images a filter accepts."""
         request = CountImagesRequest(parent=collection_name(collection), filter=filter)
         return self._calls.unary(self._stub.CountImages, request).count
+
+    def facets(
+        self,
+        collection: str,
+        fields: Sequence[str],
+        *,
+        filter: str = "",  # noqa: A002
+        limit: int = 0,
+    ) -> Sequence[Facet]:
+        """The most frequent values of each field among the images that a filter accepts, with their counts;
+        the values are written as a filter writes them."""
+        parent = collection_name(collection)
+        request = FacetImagesRequest(parent=parent, fields=fields, filter=filter, limit=limit)
+        return self._calls.unary(self._stub.FacetImages, request).facets
 
     def update(
         self, image: str, *, collection: str = "", etag: str = "", **fields: Unpack[Metadata]

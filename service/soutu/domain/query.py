@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from soutu.domain.embedding import Vector
+from soutu.domain.filter import Filter
 from soutu.domain.image import Image, Region
 from soutu.domain.model import ModelRef
 
@@ -66,7 +67,7 @@ class Query:
 
     `score_floor` is the least score of a match, `candidates` the size of the index's candidate list (0: the
     generation's default), `min_revision` the revision that must be in the index before the search, for which
-    it waits at most `wait_s` seconds.
+    it waits at most `wait_s` seconds. `filter` is an AIP-160 text; `exact` compares with every vector.
     """
 
     collection_id: str
@@ -80,6 +81,8 @@ class Query:
     min_revision: str = ""
     wait_s: float = 0
     candidates: int = 0
+    filter: str = ""
+    exact: bool = False
 
 
 def with_subjects(query: Query, subjects: Sequence[Subject]) -> Query:
@@ -96,6 +99,19 @@ class Point:
     revision: int
     vector: Vector
     fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which points of an index a search looks at: those that satisfy `filter`, and of these only `uids` where
+    they are given. `exact` compares the query with every one of them."""
+
+    filter: Filter | None = None
+    uids: frozenset[int] | None = None
+    exact: bool = False
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from soutu.domain.collection import (
     Head,
 )
 from soutu.domain.embedding import Vector
+from soutu.domain.filter import Field, Filter, Listing, Value
 from soutu.domain.image import Content, Image, KnownFile
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
@@ -101,6 +102,28 @@ class ImageCatalog(Protocol):
         ...
 
     async def list_images(self, collection_uid: int, after_id: str, limit: int) -> Sequence[Image]: ...
+
+    async def find_images(
+        self, collection_uid: int, listing: Listing, after: Sequence[object], limit: int
+    ) -> Sequence[Image]:
+        """Up to `limit` images of the listing, in its order, behind the image whose keys of the order (None
+        for a field that is not set) and whose id `after` holds; from the first on where it is empty."""
+        ...
+
+    async def find_uids(self, collection_uid: int, filter_: Filter, limit: int) -> Sequence[int]:
+        """The uids of up to `limit` images that satisfy the filter, in no order."""
+        ...
+
+    async def count_images(self, collection_uid: int, filter_: Filter) -> int:
+        """How many images satisfy the filter."""
+        ...
+
+    async def facet(
+        self, collection_uid: int, filter_: Filter | None, field: Field, limit: int
+    ) -> Sequence[tuple[Value, int]]:
+        """Up to `limit` values of a field, or items of a set, with how many of the images that satisfy the
+        filter have them: most frequent first, equally frequent ones by value."""
+        ...
 
     async def image_ids(self, collection_uid: int, ids: Sequence[str]) -> Mapping[str, int]:
         """The uids of those of the ids that exist."""

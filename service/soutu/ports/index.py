@@ -5,7 +5,8 @@ from typing import Protocol
 
 from soutu.domain.collection import Generation, IndexSpec
 from soutu.domain.embedding import Vectors
-from soutu.domain.query import Candidate, Point
+from soutu.domain.filter import Filter
+from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 
 
 class VectorIndex(Protocol):
@@ -33,10 +34,22 @@ class VectorIndex(Protocol):
         ...
 
     async def nearest(
-        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
+        self,
+        generation: int,
+        vectors: Vectors,
+        limit: int,
+        *,
+        candidates: int = 0,
+        scope: Scope = EVERYTHING,
     ) -> Sequence[Sequence[Candidate]]:
-        """For each row of `vectors` (n, dimension) its `limit` best points, best first (ties: smaller uid
-        first). Fewer only if the index holds fewer. `candidates` is the candidate-list size, 0 the usual."""
+        """For each row of `vectors` (n, dimension) its `limit` best points of the scope, best first (ties:
+        smaller uid first). Fewer only if the scope has fewer. Every point that satisfies the scope's filter
+        is in the scope; points that do not may be, so whoever asks looks at what comes back. `candidates` is
+        the candidate-list size, 0 the usual."""
+        ...
+
+    def narrows(self, filter_: Filter) -> bool:
+        """Whether a scope with this filter has hardly any points that do not satisfy it."""
         ...
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from google.rpc import status_pb2
 
 from soutu.browse.images import Download, ImageBrowser
+from soutu.browse.selections import Facet, Selections
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.writing import Remove
 from soutu.ingest.remove import Removals
@@ -17,8 +18,8 @@ from soutu.rpc.convert.basics import checked_mask, masked, page_size
 from soutu.rpc.convert.images import image_message
 from soutu.rpc.convert.uploads import receipt_message, request_of, revision_of, upload_of
 from soutu.rpc.errors import status_of
-from soutu.rpc.listing import list_token, text_after
 from soutu.rpc.names import collection_id, image_id_in, image_name
+from soutu.rpc.placing import place_reader, place_token
 from soutu.v1 import image_pb2, image_service_pb2, image_service_pb2_grpc
 
 BATCH_LIMIT = 64
@@ -29,6 +30,9 @@ _DELETE_LIMIT = 1_000
 _CHUNK_BYTES = 64 * 1024
 _THUMBNAIL_SIDE = 256
 _THUMBNAIL_LIMIT = 1_024
+_FACET_LIMIT = 8
+_BUCKETS = 20
+_BUCKET_LIMIT = 100
 
 
 class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
@@ -41,6 +45,7 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         removals: Removals,
         browser: ImageBrowser,
         admission: Admission,
+        selections: Selections,
         bytes_allowed: Callable[[bytes], int],
     ) -> None:
         """`bytes_allowed` is how many bytes an image may come to have that begins as its argument does."""
@@ -49,6 +54,7 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
         self._removals = removals
         self._browser = browser
         self._admission = admission
+        self._selections = selections
         self._bytes_allowed = bytes_allowed
         self._gathering = 0
 
@@ -92,20 +98,32 @@ class ImageServicer(image_service_pb2_grpc.ImageServiceServicer):
     ) -> image_service_pb2.ListImagesResponse:
         collection = collection_id(request.parent, "parent")
         paths = checked_mask(request.read_mask, image_pb2.Image(), "read_mask")
-        listing = f"images of {collection}"
+        listing = repr(("images", collection, request.filter, request.order_by))
         size = page_size(request.page_size, 100, 1_000)
-        found = await self._browser.list(collection, text_after(listing, request.page_token), size + 1)
-        more = len(found) > size
+        reader = place_reader(listing, request.page_token)
+        listed = await self._selections.list(collection, request.filter, request.order_by, size, reader)
         return image_service_pb2.ListImagesResponse(
-            images=[masked(image_message(image, collection), paths) for image in found[:size]],
-            next_page_token=list_token(listing, found[size - 1].id) if more else "",
+            images=[masked(image_message(image, collection), paths) for image in listed.images],
+            next_page_token=place_token(listing, listed.next_place) if listed.next_place else "",
         )
 
     async def CountImages(
         self, request: image_service_pb2.CountImagesRequest, context: Context
     ) -> image_service_pb2.CountImagesResponse:
-        count = await self._browser.count(collection_id(request.parent, "parent"))
+        count = await self._selections.count(collection_id(request.parent, "parent"), request.filter)
         return image_service_pb2.CountImagesResponse(count=count)
+
+    async def FacetImages(
+        self, request: image_service_pb2.FacetImagesRequest, context: Context
+    ) -> image_service_pb2.FacetImagesResponse:
+        collection = collection_id(request.parent, "parent")
+        if not 1 <= len(request.fields) <= _FACET_LIMIT:
+            raise invalid_field("fields", f"must be 1 to {_FACET_LIMIT}")
+        if not 0 <= request.limit <= _BUCKET_LIMIT:
+            raise invalid_field("limit", f"must be from 0 to {_BUCKET_LIMIT}")
+        limit = request.limit or _BUCKETS
+        facets = await self._selections.facets(collection, request.filter, request.fields, limit)
+        return image_service_pb2.FacetImagesResponse(facets=map(_facet_message, facets))
 
     async def UpdateImage(
         self, request: image_service_pb2.UpdateImageRequest, context: Context
@@ -237,6 +255,11 @@ def _uploaded_message(uploaded: Uploaded, collection: str) -> image_service_pb2.
         created=uploaded.created,
         receipt=receipt_message(uploaded.receipt),
     )
+
+
+def _facet_message(facet: Facet) -> image_service_pb2.Facet:
+    buckets = [image_service_pb2.Facet.Bucket(value=value, count=count) for value, count in facet.values]
+    return image_service_pb2.Facet(field=facet.field.name, buckets=buckets)
 
 
 def _result_message(

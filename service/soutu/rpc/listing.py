@@ -8,7 +8,7 @@ import json
 from soutu.domain.errors import Reason, SoutuError
 
 
-def list_token(listing: str, after: str | int) -> str:
+def list_token(listing: str, after: str | int | list[object]) -> str:
     """The token with which `listing` (its method and arguments, as text) continues behind `after`."""
     text = json.dumps([_digest(listing), after])
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
@@ -28,6 +28,14 @@ def number_after(listing: str, token: str) -> int:
     if after is not None and not (isinstance(after, int) and 0 <= after < 1 << 63):
         raise SoutuError(Reason.PAGE_TOKEN_INVALID, field="page_token")
     return int(after or 0)
+
+
+def items_after(listing: str, token: str) -> list[object]:
+    """The list that `list_token` wrote, [] for no token; PAGE_TOKEN_INVALID for another list's."""
+    after = _after(listing, token)
+    if after is not None and not isinstance(after, list):
+        raise SoutuError(Reason.PAGE_TOKEN_INVALID, field="page_token")
+    return after or []
 
 
 def _after(listing: str, token: str) -> object:

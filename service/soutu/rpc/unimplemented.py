@@ -9,17 +9,12 @@ from soutu.domain.errors import Reason, SoutuError
 FIELDS = frozenset(
     f"soutu.v1.{field}"
     for field in (
-        "SearchRequest.filter",
         "SearchRequest.grouping",
         "SearchRequest.rerank",
         "SearchRequest.boosts",
         "SearchRequest.colors",
-        "SearchParameters.exact",
         "QueryPart.text",
         "CompareRequest.rerank",
-        "ListImagesRequest.filter",
-        "ListImagesRequest.order_by",
-        "CountImagesRequest.filter",
         "DownloadImageRequest.allow_redirect",
         "Collection.local_features_model",
         "Collection.label_sets",

@@ -105,6 +105,8 @@ def _hash_of_bounds(query: Query) -> bytes:
         query.include_query_images,
         query.score_floor,
         query.candidates,
+        query.filter,
+        query.exact,
     )
     return hashlib.sha256(repr(bounds).encode()).digest()[:16]
 

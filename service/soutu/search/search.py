@@ -1,6 +1,6 @@
 """Search: from a query to its matches.
 
-head -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
+head -> filter -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 from soutu.domain.collection import GenerationState, Head
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.fields import fields_of
+from soutu.domain.filter import Filter
 from soutu.domain.image import Image
-from soutu.domain.query import Answer, Candidate, Match, Query
+from soutu.domain.query import Answer, Candidate, Match, Query, Scope
 from soutu.domain.revision import revision_number, revision_text
+from soutu.filters.evaluate import accepts
+from soutu.filters.parse import parse_filter
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, Following, VectorIndex
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
 
 _SPARE = 3
+_FEW = 10_000  # images that the catalogue names for the index to look at, and no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Found:
 
 
 class Searches:
-    """The search story."""
+    """The search story. The catalogue names up to `few` images for the index to look at."""
 
     def __init__(
         self,
@@ -52,12 +57,14 @@ class Searches:
         following: Following,
         embedder: QueryEmbedder,
         tokens: PageTokens,
+        few: int = _FEW,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._following = following
         self._embedder = embedder
         self._tokens = tokens
+        self._few = few
 
     async def search(self, query: Query) -> Answer:
         """The page of matches that `query` asks for."""
@@ -85,8 +92,10 @@ class Searches:
     async def answer(self, opening: Opening, query: Query) -> Answer:
         """The page of matches that `query` asks for, in what was opened for it."""
         head, stages = opening.head, opening.stages
+        wanted = parse_filter(query.filter, head.collection)
         page = await self._page(head, query, stages)
-        found = await self._find(head, query, page, stages)
+        scope = await self._scope(head, wanted, query, stages)
+        found = await self._find(head, query, page, scope, stages)
         return Answer(
             collection_id=head.collection.id,
             generation_id=head.generation.id,
@@ -131,17 +140,26 @@ class Searches:
         left_out = frozenset() if query.include_query_images else embedded.stored
         return Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)
 
-    async def _find(self, head: Head, query: Query, page: Page, stages: Stages) -> Found:
+    async def _scope(self, head: Head, wanted: Filter | None, query: Query, stages: Stages) -> Scope:
+        """Where the index is to look. A filter that the index cannot narrow itself down to is left to the
+        catalogue, which names the images if they are few; if they are many, over-fetching meets them soon."""
+        if wanted is None or self._index.narrows(wanted):
+            return Scope(wanted, exact=query.exact)
+        with stages.time("filter"):
+            uids = await self._catalog.find_uids(head.collection.uid, wanted, self._few + 1)
+        return Scope(wanted, frozenset(uids) if len(uids) <= self._few else None, query.exact)
+
+    async def _find(self, head: Head, query: Query, page: Page, scope: Scope, stages: Stages) -> Found:
         """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand."""
         hidden = await self._hidden(head, query, page)
         wanted = min(query.page_size, MATCH_LIMIT - page.place.shown)
         limit = page.place.shown + wanted + len(hidden) + _SPARE
         while True:
             with stages.time("nearest"):
-                candidates = await self._nearest(head, page.vector, limit, query.candidates)
+                candidates = await self._nearest(head, page.vector, limit, scope, query.candidates)
             standing = [each for each in candidates if _stands(each, query, page.place, hidden)]
             with stages.time("join"):
-                matches = await self._join(head, standing)
+                matches = await self._join(head, standing, scope)
             if len(matches) > wanted or len(candidates) < limit or _below(candidates[-1], query):
                 return Found(tuple(matches[:wanted]), len(matches) > wanted)
             limit *= 2
@@ -152,19 +170,21 @@ class Searches:
         excluded = await self._catalog.image_ids(head.collection.uid, sorted(query.exclude))
         return page.left_out | frozenset(excluded.values())
 
-    async def _nearest(self, head: Head, vector: Vector, limit: int, candidates: int) -> Sequence[Candidate]:
-        generation = head.generation
-        size = candidates or generation.index.candidates
-        return (await self._index.nearest(generation.uid, vector[None], limit, candidates=size))[0]
+    async def _nearest(
+        self, head: Head, vector: Vector, limit: int, scope: Scope, candidates: int
+    ) -> Sequence[Candidate]:
+        uid, size = head.generation.uid, candidates or head.generation.index.candidates
+        return (await self._index.nearest(uid, vector[None], limit, candidates=size, scope=scope))[0]
 
-    async def _join(self, head: Head, candidates: Sequence[Candidate]) -> list[Match]:
-        """The candidates that are images now; points that disagree with their row are looked at again."""
+    async def _join(self, head: Head, candidates: Sequence[Candidate], scope: Scope) -> list[Match]:
+        """The candidates that are images now, and satisfy the filter now; points that disagree with their row
+        are looked at again."""
         rows = await self._catalog.images(head.collection.uid, [each.uid for each in candidates])
         self._report(head, candidates, rows)
         return [
             Match(rows[each.uid], each.score, {"nearest": each.score})
             for each in candidates
-            if each.uid in rows
+            if each.uid in rows and _satisfies(rows[each.uid], scope)
         ]
 
     def _report(self, head: Head, candidates: Sequence[Candidate], rows: Mapping[int, Image]) -> None:
@@ -192,6 +212,10 @@ def _stands(candidate: Candidate, query: Query, place: Place, hidden: frozenset[
     if candidate.uid in hidden or _below(candidate, query):
         return False
     return place.is_before(candidate.score, candidate.uid)
+
+
+def _satisfies(image: Image, scope: Scope) -> bool:
+    return scope.filter is None or accepts(scope.filter, fields_of(image))
 
 
 def _below(candidate: Candidate, query: Query) -> bool:

@@ -365,9 +365,14 @@ class ListImagesRequest(_message.Message):
     page_token: _builtins.str
     """The next_page_token of an answer to the same request."""
     filter: _builtins.str
-    """Only images that satisfy this AIP-160 expression; empty for all."""
+    """Only images that satisfy this expression, in the language of
+    SearchRequest.filter; empty for all.
+    """
     order_by: _builtins.str
-    """Fields to order by, such as "create_time desc, name"; empty: by name."""
+    """Up to 8 fields to order by, such as "rating desc, create_time": those of
+    SearchRequest.filter, less sets; empty: by name. Equal images come by name,
+    and what is not set comes first, or last where the order descends.
+    """
     @_builtins.property
     def read_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields are filled in; not set: all."""
@@ -484,8 +489,8 @@ class FacetImagesRequest(_message.Message):
     """Values per field, most frequent first: 0 means 20, at most 100."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The fields: category, tags, rating, exif.camera, attributes.NAME and the
-        like.
+        """The fields, 1 to 8 of those of SearchRequest.filter: category, tags, rating,
+        exif.camera, attributes.NAME and the like.
         """
 
     def __init__(
@@ -519,7 +524,9 @@ class Facet(_message.Message):
         VALUE_FIELD_NUMBER: _builtins.int
         COUNT_FIELD_NUMBER: _builtins.int
         value: _builtins.str
-        """The value, as a filter would write it."""
+        """The value, as a filter would write it: a text is in quotes where it could
+        not stand without.
+        """
         count: _builtins.int
         """The number of images."""
         def __init__(

@@ -324,7 +324,21 @@ class SearchRequest(_message.Message):
     """
     filter: _builtins.str
     """Only images that satisfy this AIP-160 expression over system fields and
-    attributes; empty for all.
+    attributes; empty for all. At most 8,192 characters, 128 comparisons and
+    32 levels of parentheses; FILTER_INVALID tells the `column` of a mistake,
+    from 1.
+
+    Fields: name (the last part, or all of it), title, tags, category, rating,
+    source_uri, create_time, update_time, content.sha256, content.size_bytes,
+    content.width, content.height, content.media_type, exif.camera, exif.lens,
+    exif.capture_time, keeping (STORED or REFERENCED), origin.source,
+    origin.path, and attributes.NAME. Comparisons: = != < <= > >=, and `:` for
+    "has": an item of tags or another set, a piece of a text, or `*` for being
+    set. AND, OR, NOT, - and parentheses; OR binds tighter than AND. `*` at the
+    ends of a text stands for anything. Texts are compared by code point, so
+    that case and accents count; times are RFC 3339 with their zone. An empty
+    text or set is a field that is not set, which satisfies no comparison but
+    != and = "".
     """
     include_query_images: _builtins.bool
     """Shows the stored images of the query among the matches, too."""

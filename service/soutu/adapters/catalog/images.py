@@ -23,19 +23,19 @@ def _live(collection: BindParameter[int]) -> ScalarSelect[int]:
 
 
 # Made once: a search's join should cost its rows, not the making of its statement.
-_OWN = images.c.collection_uid == _live(bindparam("collection", type_=BigInteger))
+OWN = images.c.collection_uid == _live(bindparam("collection", type_=BigInteger))
 # The sum keeps planners from walking the whole collection instead of looking the uids up.
 _OWN_LOOKED_UP = images.c.collection_uid + 0 == _live(bindparam("collection", type_=BigInteger))
 _BY_UID = select_images().where(images.c.uid.in_(bindparam("uids", expanding=True)), _OWN_LOOKED_UP)
-_BY_ID = select_images().where(images.c.id == bindparam("id"), _OWN)
+_BY_ID = select_images().where(images.c.id == bindparam("id"), OWN)
 _AFTER_ID = (
     select_images()
-    .where(images.c.id > bindparam("after"), _OWN)
+    .where(images.c.id > bindparam("after"), OWN)
     .order_by(images.c.id)
     .limit(bindparam("at_most"))
 )
-_UIDS_BY_ID = select(images.c.id, images.c.uid).where(images.c.id.in_(bindparam("ids", expanding=True)), _OWN)
-_BY_ORIGIN = select_images().where(images.c.origin_key.in_(bindparam("keys", expanding=True)), _OWN)
+_UIDS_BY_ID = select(images.c.id, images.c.uid).where(images.c.id.in_(bindparam("ids", expanding=True)), OWN)
+_BY_ORIGIN = select_images().where(images.c.origin_key.in_(bindparam("keys", expanding=True)), OWN)
 _FILES = (
     select(
         images.c.uid,
@@ -49,13 +49,13 @@ _FILES = (
         images.c.sidecar,
     )
     .join(contents, contents.c.sha256 == images.c.sha256)
-    .where(images.c.uid > bindparam("after"), images.c.origin_source == bindparam("source"), _OWN)
+    .where(images.c.uid > bindparam("after"), images.c.origin_source == bindparam("source"), OWN)
     .order_by(images.c.uid)
     .limit(bindparam("at_most"))
 )
 _REVISIONS = (
     select(images.c.uid, images.c.revision)
-    .where(images.c.uid > bindparam("after"), _OWN)
+    .where(images.c.uid > bindparam("after"), OWN)
     .order_by(images.c.uid)
     .limit(bindparam("at_most"))
 )

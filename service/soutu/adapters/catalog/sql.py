@@ -16,6 +16,7 @@ from soutu.adapters.catalog.images import SqlImages
 from soutu.adapters.catalog.operations import SqlOperations
 from soutu.adapters.catalog.purging import SqlPurging
 from soutu.adapters.catalog.schema import bring_up_to_date
+from soutu.adapters.catalog.selections import SqlSelections
 from soutu.adapters.catalog.snapshots import SqliteSnapshots
 from soutu.adapters.catalog.sqlite import sqlite_database
 from soutu.adapters.catalog.warming import SqlWarming
@@ -28,6 +29,7 @@ class SqlCatalog(
     SqlClearing,
     SqlCommits,
     SqlImages,
+    SqlSelections,
     SqlChanges,
     SqlEmbeddings,
     SqlContents,

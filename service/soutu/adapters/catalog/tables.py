@@ -115,6 +115,10 @@ images = Table(
     Index("images_by_uid", "collection_uid", "uid"),
     Index("images_by_revision", "collection_uid", "revision"),
     Index("images_by_content", "sha256", "collection_uid"),
+    *(
+        Index(f"images_by_{column}", "collection_uid", column, "id")
+        for column in ("category", "rating", "create_time", "update_time")
+    ),
     **NUMBERED,
 )
 

@@ -18,8 +18,9 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.edge_errors import in_use, is_in_use, translated
 from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
 from soutu.adapters.vectors.edge_loaded import LoadedShard
+from soutu.adapters.vectors.edge_payload import create_index, is_outdated, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
-from soutu.adapters.vectors.edge_reading import ShardDamageError, read_through
+from soutu.adapters.vectors.edge_reading import ShardDamageError, ShardOutdatedError, read_through
 from soutu.adapters.vectors.edge_seal import (
     break_seal,
     sealed_note,
@@ -73,7 +74,7 @@ class ShardFolder:
                 _log.warning(
                     "index of generation %d is damaged, starts anew: %s", self.uid, damage.__cause__ or damage
                 )
-                return self._replace(plan)
+                return self._replace(plan, keep=not isinstance(damage, ShardOutdatedError))
 
     def seal(self, holes: float) -> None:
         """Vouches for the files of the shard, which has been closed with at most that many holes."""
@@ -133,6 +134,9 @@ class ShardFolder:
             if is_in_use(error):
                 raise in_use() from error
             raise ShardDamageError from error
+        if is_outdated(shard):
+            shard.close()
+            raise ShardOutdatedError("its points lack fields to filter by")
         if holes is None:
             read_through(shard, plan.dimension)
         self.sweep()
@@ -141,16 +145,17 @@ class ShardFolder:
         holes = unknown if holes is None else holes
         return LoadedShard(shard, GraphHoles(holes, state.points_count), plan, self._files)
 
-    def _replace(self, plan: Plan) -> LoadedShard:
-        """An empty shard. It is made before the damaged one is moved, so that what only looked like damage
-        (a full disk, no more file handles) fails here and moves nothing."""
+    def _replace(self, plan: Plan, *, keep: bool) -> LoadedShard:
+        """An empty shard; of the damaged ones the newest is kept, or none. It is made before the damaged one
+        is moved, so that what only looked like damage (a full disk, no more file handles) fails here and
+        moves nothing."""
         fresh = self._make(plan)
         older = self._damaged()
         number = 1 + max((int(path.name.rsplit("-", 1)[1]) for path in older), default=0)
         self.path.rename(self.directory / f"damaged-{self.uid}-{number}")
         fresh.rename(self.path)
         sync_directory(self.directory)
-        for path in older:
+        for path in older if keep else self._damaged():
             shutil.rmtree(path, ignore_errors=True)
         return self.loaded(self._files, plan)
 
@@ -158,7 +163,10 @@ class ShardFolder:
         """A whole and closed empty shard beside its place."""
         fresh = self.directory / f"fresh-{self.uid}"
         fresh.mkdir(parents=True)
-        edge.EdgeShard.create(str(fresh / "shard"), plan.config()).close()
+        shard = edge.EdgeShard.create(str(fresh / "shard"), plan.config())
+        for key, index in wanted_indexes(()).items():  # 0.2 s of syncing, which no write is to wait for
+            create_index(shard, key, index())
+        shard.close()
         _link_first(fresh)
         sync_directories(fresh)
         return fresh

@@ -1,22 +1,30 @@
 """One loaded shard: the engine asked and told in our terms. Everything here blocks."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
 
 from soutu.adapters.vectors.checks import checked_dimension
+from soutu.adapters.vectors.edge_filter import condition_of
 from soutu.adapters.vectors.edge_holes import GraphHoles
+from soutu.adapters.vectors.edge_payload import Index, create_index, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_points import REVISION, edge_copy, edge_point, revision_of, uid_of
 from soutu.domain.embedding import Vectors
-from soutu.domain.query import Candidate, Point
+from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 
 # The engine keeps the interpreter's lock for as long as a call lasts, so long calls are cut into short ones.
 _POINTS_PER_UPDATE = 128  # 1 to 7 ms
 _ENTRIES_PER_SCROLL = 2_000  # 5 ms
+# What keeps recall up where a filter goes along with the vectors (docs/decisions/0013).
+_FILTERED_FLAT = 6  # times the points that are compared one by one without a filter
+_FILTERED_WIDER = 4  # times the candidates
+_ACORN_UP_TO = 0.95  # of the points satisfy the filter; beyond that the plain walk does as well
 
 
 @dataclass(eq=False, slots=True)
@@ -28,10 +36,12 @@ class LoadedShard:
     plan: Plan
     files: Path
     users: int = 0
+    indexed: set[str] = field(default_factory=set)
 
     def write(self, points: Sequence[Point], gone: Sequence[int]) -> None:
         """Upserts, then deletes."""
         self.holes.add(len(points) + len(gone))
+        self._index_fields(wanted_indexes(point.fields for point in points))
         for chunk in _chunks(points):
             self.shard.update(edge.UpdateOperation.upsert_points([edge_point(point) for point in chunk]))
         if gone:
@@ -40,6 +50,7 @@ class LoadedShard:
     def take_from(self, other: "LoadedShard", uids: Sequence[int]) -> None:
         """Makes these uids here what they are in `other`: the same points, or none."""
         self.holes.add(len(uids))
+        self._index_fields(_indexes_in(other.shard))
         for first in range(0, len(uids), _POINTS_PER_UPDATE):
             asked = uids[first : first + _POINTS_PER_UPDATE]
             found = other.shard.retrieve(list(asked), with_payload=True, with_vector=True)
@@ -50,14 +61,17 @@ class LoadedShard:
             if missing:
                 self.shard.update(edge.UpdateOperation.delete_points(sorted(missing)))
 
-    def nearest(self, vectors: Vectors, limit: int, candidates: int) -> list[list[Candidate]]:
-        """For each row of `vectors` (n, dimension) its `limit` best points, ties by uid."""
+    def nearest(
+        self, vectors: Vectors, limit: int, candidates: int, scope: Scope = EVERYTHING
+    ) -> list[list[Candidate]]:
+        """For each row of `vectors` (n, dimension) its `limit` best points of the scope, ties by uid."""
         checked_dimension(vectors, self.plan.dimension)
         if limit <= 0:
             return [[] for _ in vectors]
+        look = Look(candidates or self.plan.candidates, scope.exact, condition_of(scope))
         return [
-            self._settled(vectors[row : row + 1], points, limit, candidates)
-            for row, points in enumerate(self._query(vectors, limit + 1, candidates))
+            self._settled(vectors[row : row + 1], points, limit, look)
+            for row, points in enumerate(self._query(vectors, limit + 1, look))
         ]
 
     def entries(self, after: int, limit: int) -> list[tuple[int, int]]:
@@ -83,38 +97,87 @@ class LoadedShard:
         """Whether optimize() may find something to do; asks for a number or two."""
         return self.holes.due(self.shard.info(), self.plan.flat_below)
 
-    def _query(self, vectors: Vectors, limit: int, candidates: int) -> list[list[edge.ScoredPoint]]:
+    def _query(self, vectors: Vectors, limit: int, look: "Look") -> list[list[edge.ScoredPoint]]:
         state = self.shard.info()
         held = state.points_count
-        exact = held < self.plan.flat_below or self.holes.too_many(state)
-        params = edge.SearchParams(hnsw_ef=max(candidates or self.plan.candidates, limit), exact=exact)
-        found = self._run(vectors, limit, params)
-        if min(map(len, found), default=limit) < min(limit, held):
-            # A graph can lose touch with a point; "fewer only if the index holds fewer" is promised.
-            found = self._run(vectors, limit, edge.SearchParams(exact=True))
+        exact = look.exact or held < self.plan.flat_below or self.holes.too_many(state) or self._few(look)
+        found = self._run(vectors, limit, look.filter, look.params(limit, exact))
+        if not exact and min(map(len, found), default=limit) < min(limit, held):
+            # A graph can lose touch with a point; "fewer only if the scope has fewer" is promised.
+            found = self._run(vectors, limit, look.filter, look.params(limit, True))
         return found
 
-    def _run(self, vectors: Vectors, limit: int, params: edge.SearchParams) -> list[list[edge.ScoredPoint]]:
+    def _few(self, look: "Look") -> bool:
+        """Whether a filter leaves so few points, at a guess, that they are all compared: beyond, the graph is
+        as quick, and its recall high enough."""
+        if look.filter is None:
+            return False
+        guess = self.shard.count(edge.CountRequest(filter=look.filter, exact=False))
+        return guess < _FILTERED_FLAT * self.plan.flat_below
+
+    def _run(
+        self, vectors: Vectors, limit: int, filter_: edge.Filter | None, params: edge.SearchParams
+    ) -> list[list[edge.ScoredPoint]]:
         """One planned batch: the engine scans exactly for 16 vectors in the time of 5."""
         requests = [
             edge.QueryRequest(
-                limit=limit, query=edge.Query.Nearest(vector), with_payload=[REVISION], params=params
+                limit=limit,
+                query=edge.Query.Nearest(vector),
+                filter=filter_,
+                with_payload=[REVISION],
+                params=params,
             )
             for vector in vectors.tolist()
         ]
         return self.shard.query_batch(edge.QueryBatchRequest(requests))
 
     def _settled(
-        self, vector: Vectors, found: list[edge.ScoredPoint], limit: int, candidates: int
+        self, vector: Vectors, found: list[edge.ScoredPoint], limit: int, look: "Look"
     ) -> list[Candidate]:
         """The best `limit` of `found`, ties by uid. The engine breaks ties as it likes, so while one goes
         across the cut and past what was fetched, more is fetched."""
         reach = len(found)
         while len(found) == reach > limit and found[-1].score == found[limit - 1].score:
             reach *= 2
-            found = self._query(vector, reach, candidates)[0]
+            found = self._query(vector, reach, look)[0]
         ordered = sorted((-point.score, uid_of(point), revision_of(point)) for point in found)
         return [Candidate(uid, -score, revision) for score, uid, revision in ordered[:limit]]
+
+    def _index_fields(self, wanted: Mapping[str, Callable[[], Index]]) -> None:
+        """Makes the indexes that points with these keys need, where the shard has not got them."""
+        if wanted.keys() <= self.indexed:
+            return
+        self.indexed |= self.shard.info().payload_schema.keys()
+        for key in wanted.keys() - self.indexed:
+            create_index(self.shard, key, wanted[key]())
+        self.indexed |= wanted.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a search goes through the shard: by how many candidates, comparing with every point or not, and at
+    points of what kind."""
+
+    candidates: int
+    exact: bool
+    filter: edge.Filter | None
+
+    def params(self, limit: int, exact: bool) -> edge.SearchParams:
+        """The engine's parameters of a search for `limit` points."""
+        if self.filter is None:
+            return edge.SearchParams(hnsw_ef=max(self.candidates, limit), exact=exact)
+        wider = max(_FILTERED_WIDER * self.candidates, limit)
+        return edge.SearchParams(hnsw_ef=wider, exact=exact, acorn=_acorn())
+
+
+def _acorn() -> edge.AcornSearchParams:
+    """Goes on through points that the filter leaves out, so that it finds those behind them."""
+    return edge.AcornSearchParams(enable=True, max_selectivity=_ACORN_UP_TO)
+
+
+def _indexes_in(shard: edge.EdgeShard) -> dict[str, Callable[[], Index]]:
+    schema = shard.info().payload_schema
+    return {key: partial(cast, Index, found.params) for key, found in schema.items()}
 
 
 def _chunks(points: Sequence[Point]) -> Iterator[list[Point]]:

@@ -1,11 +1,8 @@
 """Our points as the engine's, and what is read from the engine's."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from math import isnan
-
 import qdrant_edge as edge
 
+from soutu.adapters.vectors.edge_payload import payload_of
 from soutu.domain.query import Point
 
 REVISION = "revision"
@@ -13,7 +10,7 @@ REVISION = "revision"
 
 def edge_point(point: Point) -> edge.Point:
     """The point with its fields and its revision as payload."""
-    payload = {**_payload(point.fields), REVISION: point.revision}
+    payload = {**payload_of(point.fields), REVISION: point.revision}
     return edge.Point(id=point.uid, vector=point.vector.tolist(), payload=payload)
 
 
@@ -33,18 +30,3 @@ def revision_of(point: edge.ScoredPoint | edge.Record) -> int:
     """The revision, of a point that was fetched with it."""
     assert point.payload is not None
     return int(point.payload[REVISION])
-
-
-def _payload(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: _storable(value) for name, value in fields.items()}
-
-
-def _storable(value: object) -> object:
-    """The value as JSON has it: moments in RFC 3339 (UTC), tuples as lists, not-a-number as null."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, float) and isnan(value):
-        return None
-    return value

@@ -9,6 +9,10 @@ class ShardDamageError(Exception):
     """The files are there and are not a shard that can be trusted."""
 
 
+class ShardOutdatedError(ShardDamageError):
+    """The shard is whole, and another version of ours wrote it."""
+
+
 def read_through(shard: edge.EdgeShard, dimension: int) -> None:
     """ShardDamageError, and the shard closed, unless every point has its vector and its payload."""
     try:

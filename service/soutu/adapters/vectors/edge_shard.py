@@ -13,7 +13,7 @@ from soutu.adapters.vectors.edge_process import OptimiserProcess
 from soutu.adapters.vectors.edge_rebuild import Rebuild
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import SoutuError
-from soutu.domain.query import Candidate, Point
+from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 
 
 class OpenShard:
@@ -41,10 +41,12 @@ class OpenShard:
             loaded.shard.flush()
             self._folder.sync()
 
-    def nearest(self, vectors: Vectors, limit: int, candidates: int) -> list[list[Candidate]]:
-        """For each row of `vectors` (n, dimension) its `limit` best points, ties by uid."""
+    def nearest(
+        self, vectors: Vectors, limit: int, candidates: int, scope: Scope = EVERYTHING
+    ) -> list[list[Candidate]]:
+        """For each row of `vectors` (n, dimension) its `limit` best points of the scope, ties by uid."""
         with self._open(), self._current.reading() as loaded:
-            return loaded.nearest(vectors, limit, candidates)
+            return loaded.nearest(vectors, limit, candidates, scope)
 
     def entries(self, after: int, limit: int) -> list[tuple[int, int]]:
         """Up to `limit` (uid, revision) beyond uid `after`, by uid."""

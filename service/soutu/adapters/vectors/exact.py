@@ -1,7 +1,7 @@
 """Brute force in numpy: the oracle that every other vector index is compared with."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from soutu.adapters.vectors.checks import checked_dimension, unopened
 from soutu.domain.collection import IndexSpec
 from soutu.domain.embedding import Vector, Vectors
-from soutu.domain.query import Candidate, Point
+from soutu.domain.fields import is_set
+from soutu.domain.filter import Filter
+from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
+from soutu.filters.evaluate import accepts
 
 _Item = TypeVar("_Item", bound=np.generic)
 
@@ -42,13 +45,24 @@ class ExactIndex:
         self._table(generation)
 
     async def nearest(
-        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
+        self,
+        generation: int,
+        vectors: Vectors,
+        limit: int,
+        *,
+        candidates: int = 0,
+        scope: Scope = EVERYTHING,
     ) -> Sequence[Sequence[Candidate]]:
-        """The true nearest, among the points held when the call was made; `candidates` plays no part."""
+        """The true nearest of the scope, and no others, among the points held when the call was made;
+        `candidates` plays no part."""
         table = self._table(generation)
         checked_dimension(vectors, table.dimension)
-        snapshot = table.snapshot()
+        snapshot = table.snapshot(scope)
         return await asyncio.to_thread(lambda: [snapshot.nearest(vector, limit) for vector in vectors])
+
+    def narrows(self, filter_: Filter) -> bool:
+        """Always: a scan leaves out what does not satisfy it."""
+        return True
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
         """Up to `limit` (uid, revision) beyond uid `after`, by uid."""
@@ -124,6 +138,7 @@ class _Table:
     uids: NDArray[np.int64] = field(init=False)
     revisions: NDArray[np.int64] = field(init=False)
     rows: dict[int, int] = field(default_factory=dict)
+    fields: dict[int, Mapping[str, object]] = field(default_factory=dict)
     shared: bool = False
 
     def __post_init__(self) -> None:
@@ -131,9 +146,24 @@ class _Table:
         self.uids = np.empty(0, np.int64)
         self.revisions = np.empty(0, np.int64)
 
-    def snapshot(self) -> _Snapshot:
+    def snapshot(self, scope: Scope) -> _Snapshot:
+        chosen = self._chosen(scope)
+        if chosen is not None:
+            return _Snapshot(self.vectors[chosen], self.uids[chosen], self.revisions[chosen])
         self.shared = True
         return _Snapshot(self.vectors[: self.count], self.uids[: self.count], self.revisions[: self.count])
+
+    def _chosen(self, scope: Scope) -> NDArray[np.intp] | None:
+        """The rows of the scope; None for all."""
+        if scope.filter is None and scope.uids is None:
+            return None
+        rows = [
+            row
+            for uid, row in self.rows.items()
+            if (scope.uids is None or uid in scope.uids)
+            and (scope.filter is None or accepts(scope.filter, self.fields[uid]))
+        ]
+        return np.array(rows, np.intp)
 
     def write(self, points: Sequence[Point], gone: Sequence[int]) -> None:
         for point in points:
@@ -163,9 +193,11 @@ class _Table:
         row = self.rows.setdefault(point.uid, self.count)
         self.count = max(self.count, row + 1)
         self.vectors[row], self.uids[row], self.revisions[row] = point.vector, point.uid, point.revision
+        self.fields[point.uid] = {name: value for name, value in point.fields.items() if is_set(value)}
 
     def _forget(self, uid: int) -> None:
         row = self.rows.pop(uid, None)
+        self.fields.pop(uid, None)
         if row is None:
             return
         self.count -= 1

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from soutu.adapters.vectors.checks import unopened
 from soutu.adapters.vectors.edge_errors import translated
+from soutu.adapters.vectors.edge_filter import narrowing
 from soutu.adapters.vectors.edge_folder import ShardFolder, folders_in
 from soutu.adapters.vectors.edge_plan import check_spec, plan_for
 from soutu.adapters.vectors.edge_process import OptimiserProcess
@@ -19,7 +20,8 @@ from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.domain.collection import IndexSpec
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import SoutuError
-from soutu.domain.query import Candidate, Point
+from soutu.domain.filter import Filter
+from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 
 _Result = TypeVar("_Result")
 
@@ -83,11 +85,21 @@ class QdrantEdgeIndex:
             await _run(opened.writer, opened.shard.persist)
 
     async def nearest(
-        self, generation: int, vectors: Vectors, limit: int, *, candidates: int = 0
+        self,
+        generation: int,
+        vectors: Vectors,
+        limit: int,
+        *,
+        candidates: int = 0,
+        scope: Scope = EVERYTHING,
     ) -> Sequence[Sequence[Candidate]]:
         """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned."""
         shard = self._opened(generation).shard
-        return await _run(self._searchers, partial(shard.nearest, vectors, limit, candidates))
+        return await _run(self._searchers, partial(shard.nearest, vectors, limit, candidates, scope))
+
+    def narrows(self, filter_: Filter) -> bool:
+        """Not by texts that nearly every image has its own of, nor by the order of texts."""
+        return not narrowing(filter_).over_is_loose
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
         """Up to `limit` (uid, revision) beyond uid `after`, by uid."""

@@ -48,6 +48,8 @@ def query_of(request: search_pb2.SearchRequest, wait_s: float) -> Query:
         min_revision=request.min_revision,
         wait_s=wait_s,
         candidates=_candidates(request.search_parameters.candidates),
+        filter=request.filter,
+        exact=request.search_parameters.exact,
     )
 
 
