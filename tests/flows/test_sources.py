@@ -25,6 +25,7 @@ from soutu.v1.collection_service_pb2 import (
 )
 from soutu.v1.image_pb2 import KEEPING_REFERENCED, KEEPING_STORED
 from tests.flows import pictures
+from tests.flows.cli import soutu
 from tests.flows.refusals import refusal_of, refused
 from tests.flows.served import Served, until
 
@@ -164,6 +165,22 @@ def test_an_id_that_is_taken_is_a_failure(client: Client, collection: str, place
         ("p2.jpg", "IMAGE_EXISTS"),
     ]
     assert client.images.get(f"collections/{collection}/images/mine").title == ""
+
+
+def test_the_command_line_builds_failures_again(
+    server: Served, client: Client, collection: str, place: Path
+) -> None:
+    for number in range(3):
+        (place / f"p{number}.jpg").write_bytes(b"broken" if number else small(number))
+    first = client.collections.build(collection, place)
+    assert counts(first.wait(BUILD_S)) == (1, 0, 2)
+    (place / "p1.jpg").write_bytes(small(1))
+    build = "--address", server.address, "build", "--collection", collection
+    told = soutu(*build, "--retry", first.name)
+    assert "1 added, 0 unchanged, 1 failed" in told
+    assert "p2.jpg" in told
+    assert "SOURCE is missing" in soutu(*build, ok=False)
+    assert "No operation" in soutu(*build, "--retry", "operations/none", ok=False)
 
 
 def test_failures_are_built_again_on_request(client: Client, collection: str, place: Path) -> None:

@@ -1,6 +1,7 @@
 """Operations and what came of them."""
 
 from google.longrunning import operations_pb2
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
@@ -35,7 +36,7 @@ def operation_message(operation: Operation) -> operations_pb2.Operation:
     message = operations_pb2.Operation(name=f"operations/{operation.id}", done=operation.state.final)
     message.metadata.Pack(_metadata(operation))
     if operation.state is OperationState.SUCCEEDED:
-        message.response.Pack(_RESPONSES[operation.kind](**operation.result))
+        message.response.Pack(ParseDict(dict(operation.result), _RESPONSES[operation.kind]()))
     elif operation.state.final:
         message.error.CopyFrom(_error(operation))
     return message
