@@ -21,6 +21,7 @@ from soutu.rpc.images import BATCH_LIMIT as UPLOAD_LIMIT
 from soutu.rpc.images import ImageServicer
 from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
+from soutu.rpc.patience import Patience
 from soutu.rpc.scopes import HEALTH, REFLECTION
 from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
@@ -71,9 +72,9 @@ async def _serve(
     ended: asyncio.Event,
 ) -> None:
     settings, admission = service.settings.server, Admission(_admission(service.settings), service.metrics)
-    calls = Calls(service.metrics, _access(service), admission)
-    servicers = _servicers(service, admission)
-    server = Server(servicers, calls, settings.message_bytes, reflection=settings.reflection)
+    calls = Calls(service.metrics, _access(service), admission, Patience(settings.idle_s))
+    servicers, limit_bytes = _servicers(service, admission), settings.message_bytes
+    server = Server(servicers, calls, limit_bytes, idle_s=settings.idle_s, reflection=settings.reflection)
     asked = address or f"{settings.host}:{settings.port}"
     port = await server.start(asked, _tls(settings))
     bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"

@@ -86,6 +86,8 @@ class Served:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
+        if error is None:
+            self.check_log()
 
     @property
     def address(self) -> str:
@@ -160,6 +162,12 @@ class Served:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def check_log(self) -> None:
+        """AssertionError if the server has ever answered INTERNAL or UNKNOWN, or broken otherwise: whatever a
+        test does to a server, that is never right."""
+        broken = breakdowns(self.log_file.read_text(errors="replace"))
+        assert not broken, "the server broke:\n" + "\n".join(broken)
+
     def log(self) -> str:
         """What the server has logged lately."""
         return self.log_file.read_text(errors="replace")[-8_000:] if self.log_file.exists() else ""
@@ -181,6 +189,24 @@ class Served:
         if self._stubs:
             self._stubs.channel.close()
         self._client = self._stubs = None
+
+
+def breakdowns(log: str) -> list[str]:
+    """The lines of a server's log that no client, disk or neighbour may bring about: errors, of ours or of
+    libraries, and traces of what nobody caught. gRPC's note on a header that is no Unicode is none."""
+    return [
+        line
+        for line in log.splitlines()
+        if (_level(line) in ("error", "critical") or "Traceback" in line)
+        and "Invalid encoding on" not in line
+    ]
+
+
+def _level(line: str) -> str:
+    try:
+        return str(json.loads(line)["level"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def until(look: Callable[[], T], timeout_s: float = 20.0) -> T:
