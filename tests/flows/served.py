@@ -25,6 +25,7 @@ from soutu.v1.search_pb2_grpc import SearchServiceStub
 
 T = TypeVar("T")
 SOURCE_ROOT = Path(__file__).parents[2] / "service"
+_PYTHONPATH = os.pathsep.join([str(SOURCE_ROOT), str(SOURCE_ROOT.parent)])
 START_S = 60.0
 _LOOK_S = 0.02
 _MESSAGE_BYTES = 128 * 1024 * 1024
@@ -118,20 +119,15 @@ class Served:
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts a process on the data directory, without looking what becomes of it."""
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            self.module,
-            "--data-dir",
-            str(self.data_dir),
-            "serve",
-            "--port",
-            "0",
-        ]
+        command = [sys.executable, "-m", *self.program()]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUTU_")}
-        environment = {**inherited, "PYTHONPATH": str(SOURCE_ROOT), **self._variables}
+        environment = {**inherited, "PYTHONPATH": _PYTHONPATH, **self._variables}
         with self.log_file.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+    def program(self) -> Sequence[str]:
+        """The module that serves the data directory, and its arguments."""
+        return self.module, "--data-dir", str(self.data_dir), "serve", "--port", "0"
 
     def stop(self, timeout_s: float = 20.0) -> int:
         """Asks the server to end (SIGTERM), waits until it has, and returns its exit code."""

@@ -85,10 +85,13 @@ class OperationRunner:
 
     async def _claimed(self) -> Operation | None:
         try:
-            return await self._catalog.claim_operation(self._owner, _LEASE_S)
+            operation = await self._catalog.claim_operation(self._owner, _LEASE_S)
         except SoutuError as error:
             _log.warning("operations wait for the catalogue", reason=error.reason.name)
             return None
+        if operation and operation.uid in self._running:  # the clock was moved on, past its lease
+            return None
+        return operation
 
     async def _perform(self, operation: Operation) -> None:
         job = Job(operation, self._owner, self._clock)
