@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
-from bench import build, courtesy, hostile, overload, search_cached, search_image, search_vector, startup
+from bench import build, courtesy, hostile, overload, search_cached, search_image, search_vector, startup, sync
 from bench.report import Machine, Table, keep, show
 from bench.scale import FIRST_LOOK, Scale
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "courtesy": (courtesy.TITLE, courtesy.run),
     "startup": (startup.TITLE, startup.run),
     "hostile": (hostile.TITLE, hostile.run),
+    "sync": (sync.TITLE, sync.run),
 }
 
 
