@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from soutu.collections.soundness import sampled_recall
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head, IndexType
@@ -171,6 +172,11 @@ def _result(head: Head, followed: int) -> Mapping[str, object]:
         "followed_revision": revision_text(collection.uid, followed),
         "pending_changes": max(collection.revision - followed, 0),
         "image_count": collection.image_count,
-        "create_time": generation.create_time.isoformat(),
-        "publish_time": generation.publish_time.isoformat() if generation.publish_time else None,
+        "create_time": _time(generation.create_time),
+        "publish_time": _time(generation.publish_time) if generation.publish_time else None,
     }
+
+
+def _time(moment: datetime) -> Mapping[str, int]:
+    """As google.protobuf.Timestamp has it."""
+    return {"seconds": int(moment.timestamp()), "nanos": 1_000 * moment.microsecond}

@@ -19,7 +19,7 @@ from soutu.observe.logs import logger, request_scope
 from soutu.observe.metrics import Metrics
 from soutu.rpc.access import Access
 from soutu.rpc.admission import Admission, Hold
-from soutu.rpc.errors import code_of, status_of, trailers_of
+from soutu.rpc.errors import code_of, status_of, told, trailers_of
 from soutu.rpc.patience import Patience
 from soutu.rpc.unimplemented import check_implemented
 
@@ -209,12 +209,13 @@ class Call:
         else:
             # Refusing must be cheap where calls come by the thousand; the metrics count them.
             log = _log.debug if fault.reason is Reason.QUEUE_FULL else _log.info
-            log("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
+            log("a call failed", method=self._method, reason=fault.reason.name, message=told(fault.message))
         request_id: tuple[str, str | bytes] = (_REQUEST_ID, self._request_id)
-        trailers = (*trailers_of(status_of(fault)), request_id)
+        status = status_of(fault)
+        trailers = (*trailers_of(status), request_id)
         try:
             async with asyncio.timeout(_LAST_WORDS_S):
-                await self._context.abort(code_of(fault.reason.status), fault.message, trailers)
+                await self._context.abort(code_of(fault.reason.status), status.message, trailers)
         except (TimeoutError, grpc.aio.InternalError):  # it takes nothing, or gRPC has ended the call itself
             raise asyncio.CancelledError from error
 

@@ -1,7 +1,6 @@
 """Operations and what came of them."""
 
 from google.longrunning import operations_pb2
-from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
@@ -36,7 +35,7 @@ def operation_message(operation: Operation) -> operations_pb2.Operation:
     message = operations_pb2.Operation(name=f"operations/{operation.id}", done=operation.state.final)
     message.metadata.Pack(_metadata(operation))
     if operation.state is OperationState.SUCCEEDED:
-        message.response.Pack(ParseDict(dict(operation.result), _RESPONSES[operation.kind]()))
+        message.response.Pack(_RESPONSES[operation.kind](**operation.result))
     elif operation.state.final:
         message.error.CopyFrom(_error(operation))
     return message
