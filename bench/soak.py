@@ -19,7 +19,6 @@ from bench.scale import Scale
 from bench.server import RunningServer, serving
 from bench.stored import COLLECTION, DATA
 from soutu.client import Client, SoutuCallError
-from soutu.v1.search_pb2 import QueryPart, Vector
 
 TITLE = "Soak: everything at once"
 WORKERS = 4
@@ -131,7 +130,7 @@ class Visitor:
 
     def _search_vector(self) -> None:
         values = [self._chance.gauss(0, 1) for _ in range(self._dimension)]
-        assert self._client.search(COLLECTION, QueryPart(vector=Vector(values=values))).matches
+        assert self._client.search(COLLECTION, np.array(values)).matches
 
     def _replace(self) -> None:
         name = self._chance.choice(self._mine)

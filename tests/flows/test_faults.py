@@ -203,7 +203,7 @@ def test_a_read_only_data_directory_is_refused_at_the_start(tmp_path: Path) -> N
         server = Served(tmp_path)
         process = server.launch()
         assert process.wait(30) == 1
-        assert f"The data directory {data} cannot be written" in server.log()
+        assert f"The data directory {data} cannot be written" in server.log()  # DATA_DIRECTORY_UNUSABLE
     with server:
         filled(server)
 

@@ -112,7 +112,7 @@ def test_no_message_whatever_brings_a_method_down(
     fuzzed: Served, method: MethodDescriptor, pytestconfig: pytest.Config
 ) -> None:
     """Another seed each time, which is printed; an input that fails is shrunk and kept in tests/.examples,
-    and tried first from then on. `--fuzz-seconds N` spends N seconds on all methods together, `--seed N` plays
+    and tried first from then on. `--fuzz-seconds N` spends N seconds on all methods, `--seed N` plays
     a seed again."""
     chosen = int(pytestconfig.getoption("--seed")) or random.randrange(1, 1 << 32)
     end = time.monotonic() + float(pytestconfig.getoption("--fuzz-seconds")) / len(METHODS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from google.longrunning.operations_pb2 import DeleteOperationRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from soutu.client import Client
@@ -309,3 +310,26 @@ def test_a_killed_build_of_an_archive_resumes(lone_server: Served, tmp_path: Pat
     client.operations.wait(name, BUILD_S)
     assert sorted(image.origin.path for image in client.images.list("c")) == sorted(members)
     assert [failure.subject for failure in client.operations.failures(name)] == ["p0005b.jpg"]
+
+
+def test_a_manifest_without_end_is_refused_unread(client: Client, collection: str, place: Path) -> None:
+    manifest = place / "endless.csv"
+    with manifest.open("wb") as file:
+        file.truncate(2**30 + 1)
+    with refused("SOURCE_TOO_LARGE"):
+        client.collections.build(collection, manifest).wait(BUILD_S)
+
+
+def test_an_operation_under_way_is_not_forgotten(
+    server: Served, client: Client, collection: str, place: Path
+) -> None:
+    watch = client.collections.sync(collection, place, watch=True)
+    request = DeleteOperationRequest(name=watch.name)
+    refusal = refusal_of(lambda: server.stubs.operations.DeleteOperation(request))
+    assert (refusal.status, refusal.reason) == ("FAILED_PRECONDITION", "OPERATION_UNFINISHED")
+    watch.cancel()
+    with refused("OPERATION_CANCELLED"):
+        watch.wait(BUILD_S)
+    server.stubs.operations.DeleteOperation(request)
+    with refused("OPERATION_NOT_FOUND"):
+        client.operations.get(watch.name)
