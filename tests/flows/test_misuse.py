@@ -129,9 +129,9 @@ def test_no_message_whatever_brings_a_method_down(
     )
     @given(data=st.data())
     def every_answer_is_sound(data: st.DataObject) -> None:
+        request = data.draw(fuzz.messages(method.input_type))
         if time.monotonic() > end and not failed:
             raise OutOfTime
-        request = data.draw(fuzz.messages(method.input_type))
         with noted(failed):
             refusal = refusal_or_none(
                 lambda: answer(fuzzed.stubs.channel, method, request.SerializeToString())
