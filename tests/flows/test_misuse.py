@@ -118,8 +118,7 @@ def test_no_message_whatever_brings_a_method_down(
     end = time.monotonic() + float(pytestconfig.getoption("--fuzz-seconds")) / len(METHODS)
     print(f"seed {chosen}")
 
-    @seed(chosen)
-    @settings(
+    @settings(  # above the seed, which would take the database away
         max_examples=1_000_000,
         database=DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".examples"),
         deadline=None,
@@ -127,6 +126,7 @@ def test_no_message_whatever_brings_a_method_down(
         phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
+    @seed(chosen)
     @given(data=st.data())
     def every_answer_is_sound(data: st.DataObject) -> None:
         request = data.draw(fuzz.messages(method.input_type))
