@@ -124,7 +124,8 @@ class Follower:
             return
         await self._keep_house()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._pause_s())
+            async with asyncio.timeout(self._pause_s()):  # wait_for of 3.11 may swallow a cancellation
+                await self._wake.wait()
 
     async def _take_over(self) -> bool:
         generation = self.generation

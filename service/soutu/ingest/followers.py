@@ -88,7 +88,8 @@ class Followers:
         if running.follower.ready and running.follower.followed >= revision:
             return True
         try:
-            await asyncio.wait_for(running.follower.reached(revision), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await running.follower.reached(revision)
         except TimeoutError:
             return False
         return True
