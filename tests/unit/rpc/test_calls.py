@@ -8,11 +8,15 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from soutu.observe.clock import SystemClock
 from soutu.observe.logs import configure
 from soutu.observe.metrics import Metrics
+from soutu.rpc.access import Access
+from soutu.rpc.admission import Admission
 from soutu.rpc.calls import Calls
 from soutu.rpc.patience import Patience
 from tests.flows.served import breakdowns
+from tests.unit.rpc.test_admission import ONE
 
 ASKED = health_pb2.HealthCheckRequest(service="x")
 
@@ -38,7 +42,9 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 async def faulty(log: io.StringIO) -> AsyncIterator[health_pb2_grpc.HealthStub]:
-    server = grpc.aio.server(interceptors=[Calls(Metrics(), Patience(1.0))])
+    metrics = Metrics()
+    calls = Calls(metrics, Access(None, SystemClock()), Admission(ONE, metrics), Patience(1.0))
+    server = grpc.aio.server(interceptors=[calls])
     health_pb2_grpc.add_HealthServicer_to_server(Faulty(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
