@@ -189,20 +189,18 @@ class Served:
 
 def breakdowns(log: str) -> list[str]:
     """The lines of a server's log that no client, disk or neighbour may bring about: errors, of ours or of
-    libraries, and traces of what nobody caught. gRPC's note on a header that is no Unicode is none."""
-    return [
-        line
-        for line in log.splitlines()
-        if (_level(line) in ("error", "critical") or "Traceback" in line)
-        and "Invalid encoding on" not in line
-    ]
+    libraries, and traces of what nobody caught. gRPC's note on a header that is no Unicode is none, nor is a
+    `problem` that is told to whoever wrote a bad file of keys or certificates."""
+    lines = [line for line in log.splitlines() if "Invalid encoding on" not in line]
+    return [line for line in lines if "Traceback" in line or _is_error(line)]
 
 
-def _level(line: str) -> str:
+def _is_error(line: str) -> bool:
     try:
-        return str(json.loads(line)["level"])
+        told = json.loads(line)
+        return told["level"] in ("error", "critical") and "problem" not in told
     except (ValueError, KeyError, TypeError):
-        return ""
+        return False
 
 
 def until(look: Callable[[], T], timeout_s: float = 20.0) -> T:
