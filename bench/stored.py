@@ -107,7 +107,7 @@ async def settle(data: Path) -> None:
             await service.adapters.index.optimize(generation.uid)
 
 
-async def commit_vectors(data: Path, model: ModelRef, vectors: Vectors, described: Described) -> None:
+async def commit_vectors(data: Path, model: ModelRef, vectors: Vectors, described: Described = PLAIN) -> None:
     async with opened(data) as service:
         catalog = service.adapters.catalog
         draft = CollectionDraft(COLLECTION, model, vectors.shape[1], attributes=described.attributes)

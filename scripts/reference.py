@@ -28,8 +28,9 @@ gRPC's own core answers some calls before the service sees them; these carry no 
 
 | Status | When |
 |---|---|
-| RESOURCE_EXHAUSTED | The message is larger than `server.message_bytes`, or 2,000 calls are under way. |
-| UNIMPLEMENTED | The service or method does not exist. |
+| RESOURCE_EXHAUSTED | The message is larger than `server.message_bytes`, or its metadata than 16 KiB. |
+| RESOURCE_EXHAUSTED | 2,000 calls are under way. |
+| UNIMPLEMENTED | The service or method does not exist, or the message is packed (gzip, deflate). |
 | DEADLINE_EXCEEDED | The deadline passed before the call reached the service. |
 | CANCELLED | The client gave up. |
 | UNAVAILABLE | The server cannot be reached. |

@@ -6,12 +6,15 @@ from collections.abc import Generator
 import pytest
 
 # Reasons that CI accepts too; each with the cause that makes the test impossible there.
-ALLOWED_SKIPS: frozenset[str] = frozenset()
+ALLOWED_SKIPS: frozenset[str] = frozenset({"a small disk can be mounted by root only"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=25, help="How often test_kills.py kills the server.")
-    parser.addoption("--seed", type=int, default=0, help="The seed of test_model_based.py; 0 draws one.")
+    parser.addoption(
+        "--fuzz-seconds", type=float, default=90, help="How long test_misuse.py tries messages at random."
+    )
+    parser.addoption("--seed", type=int, default=0, help="The seed of whatever is drawn by lot; 0 draws one.")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -163,14 +163,17 @@ class Service:
 
 
 @asynccontextmanager
-async def running(settings: Settings, directory: DataDirectory, metrics: Metrics) -> AsyncIterator[Service]:
-    """The service on the embedded adapters in `directory`; what it follows is written down at the end."""
+async def running(
+    settings: Settings, directory: DataDirectory, metrics: Metrics, clock: Clock | None = None
+) -> AsyncIterator[Service]:
+    """The service on the embedded adapters in `directory`; what it follows is written down at the end. It
+    goes by the machine's clock, or another that is given."""
     if settings.profile != "embedded":
         raise SoutuError(
             Reason.FEATURE_UNIMPLEMENTED, f"The profile {settings.profile} is not implemented yet."
         )
     async with AsyncExitStack() as stack:
-        adapters = await _embedded(settings, directory, metrics, stack)
+        adapters = await _embedded(settings, directory, metrics, clock or SystemClock(), stack)
         stories = await _stories(settings, adapters, metrics, stack)
         yield Service(settings, adapters, stories, metrics)
 
@@ -216,9 +219,9 @@ async def _fetcher(settings: Settings) -> Fetcher:
 
 
 async def _embedded(
-    settings: Settings, directory: DataDirectory, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, directory: DataDirectory, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> Adapters:
-    clock, path, keys = SystemClock(), directory.path, _keys(settings, stack)
+    path, keys = directory.path, _keys(settings, stack)
     url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
     catalog = await SqlCatalog.open(url, clock, remembered=settings.catalog.remembered_images)
     stack.push_async_callback(catalog.close)

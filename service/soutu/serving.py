@@ -9,6 +9,7 @@ from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, cores, decode_limits, running
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
+from soutu.ports import Clock
 from soutu.rpc.access import Access
 from soutu.rpc.admin import AdminServicer, AdminStories, Check
 from soutu.rpc.admission import Admission, AdmissionLimits
@@ -21,6 +22,7 @@ from soutu.rpc.images import BATCH_LIMIT as UPLOAD_LIMIT
 from soutu.rpc.images import ImageServicer
 from soutu.rpc.models import ModelServicer
 from soutu.rpc.operations import OperationServicer
+from soutu.rpc.patience import Patience
 from soutu.rpc.scopes import HEALTH, REFLECTION
 from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
@@ -42,12 +44,13 @@ async def serve(
     address: str | None = None,
     ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Serves until `stop` is set, or SIGTERM or SIGINT where none is given; then drains.
 
     Listens on `address` (host:port or unix:path) or as the settings say; `ready` is told the address once
-    calls are answered. DATA_DIRECTORY_UNUSABLE; OSError if the address cannot be had; KeysError and
-    TlsError if the files of keys or certificates cannot be used.
+    calls are answered; `clock` stands in for the machine's. DATA_DIRECTORY_UNUSABLE; OSError if the address
+    cannot be had; KeysError and TlsError if the files of keys or certificates cannot be used.
     """
     configure(settings.log.level, settings.log.format)
     metrics = Metrics()
@@ -55,7 +58,7 @@ async def serve(
     try:
         if settings.server.metrics_port:
             metrics.start(settings.server.metrics_host, settings.server.metrics_port)
-        async with running(settings, directory, metrics) as service:
+        async with running(settings, directory, metrics, clock) as service:
             with _stop_signals(stop) as ended:
                 await _serve(service, directory, address, ready, ended)
     finally:
@@ -71,9 +74,9 @@ async def _serve(
     ended: asyncio.Event,
 ) -> None:
     settings, admission = service.settings.server, Admission(_admission(service.settings), service.metrics)
-    calls = Calls(service.metrics, _access(service), admission)
-    servicers = _servicers(service, admission)
-    server = Server(servicers, calls, settings.message_bytes, reflection=settings.reflection)
+    calls = Calls(service.metrics, _access(service), admission, Patience(settings.idle_s))
+    servicers, limit_bytes = _servicers(service, admission), settings.message_bytes
+    server = Server(servicers, calls, limit_bytes, idle_s=settings.idle_s, reflection=settings.reflection)
     asked = address or f"{settings.host}:{settings.port}"
     port = await server.start(asked, _tls(settings))
     bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"

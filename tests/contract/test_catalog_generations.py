@@ -10,8 +10,8 @@ from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection, Generation, GenerationDraft, GenerationState, IndexSpec
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelRef
-from soutu.domain.operation import OperationKind, OperationState
-from soutu.domain.writing import Remove
+from soutu.domain.operation import OperationKind, OperationState, Progress
+from soutu.domain.writing import Failure, Remove
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, content, put, url_of, vector
 
@@ -162,3 +162,22 @@ async def test_deleting_a_collection_takes_its_generations_along(
     await catalog.delete_collection(pictures.uid)
     assert await catalog.generations() == []
     assert await catalog.operations(0, 9) == []
+
+
+async def test_what_a_generation_cannot_take_over_is_kept_with_its_operation(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    operation = await catalog.create_generation(pictures.uid, BY_OTHER, publish=False)
+    await catalog.create_operation(OperationKind.BUILD, pictures.uid, "pictures", {})
+    uid = int(str(operation.request["uid"]))
+    failures = [Failure(name, "ORIGINAL_GONE", "It is gone.") for name in ("a", "b")]
+    await catalog.set_followed(uid, 3, failures[:1])
+    await catalog.set_followed(uid, 5, failures[1:])
+    assert [each for _, each in await catalog.failures(operation.uid, 0, 9)] == failures
+    await catalog.set_followed(uid, 0)  # the index was lost: all of it comes again
+    assert await catalog.failures(operation.uid, 0, 9) == []
+    await catalog.set_followed(uid, 3, failures[:1])
+    await catalog.claim_operation("me", 30)
+    await catalog.finish_operation(operation.uid, "me", OperationState.SUCCEEDED, Progress())
+    await catalog.set_followed(uid, 6, failures[1:])
+    assert [each for _, each in await catalog.failures(operation.uid, 0, 9)] == failures[:1]

@@ -10,7 +10,7 @@ from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
-from soutu.domain.writing import Checkpoint, Failure
+from soutu.domain.writing import Checkpoint, Commit, Failure
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import DRAFT, MovableClock, put, url_of
 
@@ -199,11 +199,16 @@ async def test_refused_writes_become_failures_in_the_same_commit(
 ) -> None:
     operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
-    checkpoint = Checkpoint(operation.uid, "3", 3, 1, (Failure("c", "R", "M"),), "me", record_refusals=True)
-    commit = await catalog.commit(pictures.uid, [put("a"), put("a")], checkpoint=checkpoint)
+    writes = [put("a"), put("a")]
+
+    def reckoned(commit: Commit) -> Checkpoint:
+        failures = (Failure("c", "R", "M"), *commit.refusals(writes))
+        return Checkpoint(operation.uid, f"at {commit.revision}", 3, len(failures), failures, "me")
+
+    commit = await catalog.commit(pictures.uid, writes, checkpoint=reckoned)
     assert isinstance(commit.outcomes[1], SoutuError)
     found = await catalog.operation(operation.id)
-    assert (found.cursor, found.progress) == ("3", Progress(0, 3, 2))
+    assert (found.cursor, found.progress) == (f"at {commit.revision}", Progress(0, 3, 2))
     failures = [failure for _, failure in await catalog.failures(operation.uid, 0, 10)]
     assert [(each.subject, each.reason) for each in failures] == [("c", "R"), ("a", "IMAGE_EXISTS")]
 

@@ -17,6 +17,10 @@ Call = Callable[[Stubs], object]
 """A call that a test makes with raw stubs."""
 
 
+NEVER = ("INTERNAL", "UNKNOWN")
+"""Statuses that no input, and no condition that the service knows, is answered with."""
+
+
 @dataclass(frozen=True, slots=True)
 class BadCall:
     """A call that is to be refused, and how."""
@@ -59,6 +63,7 @@ def refusal_or_none(call: Callable[[], object]) -> Refusal | None:
 def _refusal(error: grpc.RpcError) -> Refusal:
     failed = cast(grpc.Call, error)  # what a stub raises is the call, too
     status, name = rpc_status.from_call(failed), error.code().name
+    assert name not in NEVER, f"{name}: {error.details()}"
     if status is None:
         return Refusal(name, error.details() or "")
     cause = error_details_pb2.ErrorInfo()

@@ -25,6 +25,7 @@ from soutu.v1.search_pb2_grpc import SearchServiceStub
 
 T = TypeVar("T")
 SOURCE_ROOT = Path(__file__).parents[2] / "service"
+_PYTHONPATH = os.pathsep.join([str(SOURCE_ROOT), str(SOURCE_ROOT.parent)])
 START_S = 60.0
 _LOOK_S = 0.02
 _MESSAGE_BYTES = 128 * 1024 * 1024
@@ -86,6 +87,8 @@ class Served:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
+        if error is None:
+            self.check_log()
 
     @property
     def address(self) -> str:
@@ -116,20 +119,15 @@ class Served:
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts a process on the data directory, without looking what becomes of it."""
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            self.module,
-            "--data-dir",
-            str(self.data_dir),
-            "serve",
-            "--port",
-            "0",
-        ]
+        command = [sys.executable, "-m", *self.program()]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUTU_")}
-        environment = {**inherited, "PYTHONPATH": str(SOURCE_ROOT), **self._variables}
+        environment = {**inherited, "PYTHONPATH": _PYTHONPATH, **self._variables}
         with self.log_file.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+    def program(self) -> Sequence[str]:
+        """The module that serves the data directory, and its arguments."""
+        return self.module, "--data-dir", str(self.data_dir), "serve", "--port", "0"
 
     def stop(self, timeout_s: float = 20.0) -> int:
         """Asks the server to end (SIGTERM), waits until it has, and returns its exit code."""
@@ -160,6 +158,12 @@ class Served:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def check_log(self) -> None:
+        """AssertionError if the server has ever answered INTERNAL or UNKNOWN, or broken otherwise: whatever a
+        test does to a server, that is never right."""
+        broken = breakdowns(self.log_file.read_text(errors="replace"))
+        assert not broken, "the server broke:\n" + "\n".join(broken)
+
     def log(self) -> str:
         """What the server has logged lately."""
         return self.log_file.read_text(errors="replace")[-8_000:] if self.log_file.exists() else ""
@@ -181,6 +185,22 @@ class Served:
         if self._stubs:
             self._stubs.channel.close()
         self._client = self._stubs = None
+
+
+def breakdowns(log: str) -> list[str]:
+    """The lines of a server's log that no client, disk or neighbour may bring about: errors, of ours or of
+    libraries, and traces of what nobody caught. gRPC's note on a header that is no Unicode is none, nor is a
+    `problem` that is told to whoever wrote a bad file of keys or certificates."""
+    lines = [line for line in log.splitlines() if "Invalid encoding on" not in line]
+    return [line for line in lines if "Traceback" in line or _is_error(line)]
+
+
+def _is_error(line: str) -> bool:
+    try:
+        told = json.loads(line)
+        return told["level"] in ("error", "critical") and "problem" not in told
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def until(look: Callable[[], T], timeout_s: float = 20.0) -> T:

@@ -53,6 +53,7 @@ def built(client: Client, collection: str, name: str, model: str = "", index: In
     operation = client.generations.create(collection, name, model=model, index=index)
     made = operation.wait(BUILD_S)
     assert made.name == f"collections/{collection}/generations/{name}"
+    assert made == client.generations.get(made.name)
     return made.name
 
 
@@ -151,6 +152,7 @@ def test_an_image_that_cannot_be_embedded_is_listed_and_stops_nothing(
     operation = client.generations.create(filled, "second", model=SECOND)
     operation.wait(BUILD_S)
     assert [each.reason for each in operation.failures()] == ["ORIGINAL_GONE"]
+    assert list(operation.progress())[-1].failed == 1
     assert len(found(client, filled, 0)) == 13
     assert len(found(client, f"collections/{filled}/generations/second", 0)) == 12
 
@@ -269,3 +271,26 @@ def _ended(operation: "OperationHandle[Generation]") -> str:
     except SoutuCallError as error:
         return error.reason
     return ""
+
+
+def test_failures_outlive_a_kill_and_are_listed_once(lone_server: Served, tmp_path: Path) -> None:
+    add_second_model(lone_server.data_dir)
+    client, source = lone_server.client, tmp_path / "pictures" / "lost"
+    source.mkdir()
+    lost = [f"p{number:03}.jpg" for number in range(0, 700, 7)]
+    for number in range(700):
+        (source / f"p{number:03}.jpg").write_bytes(pictures.jpeg(number, 48, 36))
+    client.collections.create("c")
+    client.collections.build("c", source).wait(BUILD_S)
+    for name in lost:
+        (source / name).unlink()
+    operation = client.generations.create("c", "second", model=SECOND)
+    until(lambda: list(operation.failures()), BUILD_S)  # the first shard of 512
+    lone_server.kill()
+    lone_server.restart()
+    client = lone_server.client
+    resumed = client.operations.handle(client.operations.get(operation.name), Generation)
+    resumed.wait(BUILD_S)
+    titles = {image.name.rsplit("/", 1)[1]: image.origin.path for image in client.images.list("c")}
+    failures = [titles[failure.subject] for failure in resumed.failures()]
+    assert sorted(failures) == lost, "each once"

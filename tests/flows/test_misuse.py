@@ -1,14 +1,19 @@
 """Clients that misbehave, method by method: whatever comes, the status says what was wrong."""
 
-from contextlib import suppress
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import grpc
 import pytest
 from google.longrunning import operations_pb2
 from google.protobuf.descriptor import MethodDescriptor
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 from soutu.client import SoutuCallError
 from soutu.v1 import (
@@ -19,7 +24,7 @@ from soutu.v1 import (
     search_pb2,
 )
 from soutu.v1.attribute_pb2 import ATTRIBUTE_TYPE_INTEGER, Attribute
-from tests.flows import fuzz, pictures
+from tests.flows import fuzz, odd_fields, pictures
 from tests.flows.refusals import Refusal, refusal_of, refusal_or_none
 from tests.flows.served import Served
 
@@ -88,24 +93,68 @@ def test_bytes_that_are_no_message_are_refused(server: Served, method: MethodDes
         assert (refusal.status, refusal.reason) == ("INVALID_ARGUMENT", "REQUEST_MALFORMED")
 
 
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_every_field_may_be_odd(fuzzed: Served, method: MethodDescriptor) -> None:
+    """Names that are no names, numbers without end, enums out of range, masks of nonsense, one at a time."""
+    for path, request in odd_fields.requests(method.input_type):
+        data = request.SerializeToString()
+        refusal = refusal_or_none(partial(answer, fuzzed.stubs.channel, method, data))
+        if refusal:
+            assert_fit_for_strangers(refusal)
+            assert "\0" not in refusal.message, path
+            assert len(refusal.message) < 1_000, path
+    assert fuzzed.client.serving()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_no_message_whatever_brings_a_method_down(fuzzed: Served, method: MethodDescriptor) -> None:
-    thorough = method.name in ("Search", "UploadImage", "BatchSearch", "UpdateImage", "Embed")
+def test_no_message_whatever_brings_a_method_down(
+    fuzzed: Served, method: MethodDescriptor, pytestconfig: pytest.Config
+) -> None:
+    """Another seed each time, which is printed; an input that fails is shrunk and kept in tests/.examples,
+    and tried first from then on. `--fuzz-seconds N` spends N seconds on all methods, `--seed N` plays
+    a seed again."""
+    chosen = int(pytestconfig.getoption("--seed")) or random.randrange(1, 1 << 32)
+    end = time.monotonic() + float(pytestconfig.getoption("--fuzz-seconds")) / len(METHODS)
+    print(f"seed {chosen}")
 
-    @settings(
-        max_examples=60 if thorough else 15,
-        derandomize=True,
-        database=None,
+    @settings(  # above the seed, which would take the database away
+        max_examples=1_000_000,
+        database=DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".examples"),
         deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
+    @seed(chosen)
     @given(data=st.data())
     def every_answer_is_sound(data: st.DataObject) -> None:
         request = data.draw(fuzz.messages(method.input_type))
-        refusal = refusal_or_none(lambda: answer(fuzzed.stubs.channel, method, request.SerializeToString()))
-        if refusal:
-            assert_fit_for_strangers(refusal)
+        if time.monotonic() > end and not failed:
+            raise OutOfTime
+        with noted(failed):
+            refusal = refusal_or_none(
+                lambda: answer(fuzzed.stubs.channel, method, request.SerializeToString())
+            )
+            if refusal:
+                assert_fit_for_strangers(refusal)
 
-    every_answer_is_sound()
+    failed: list[BaseException] = []
+    with suppress(OutOfTime):
+        every_answer_is_sound()
+    assert not failed
     assert fuzzed.client.serving()
+
+
+class OutOfTime(BaseException):
+    """Ends the examples of a method: no fault, so nothing that is shrunk."""
+
+
+@contextmanager
+def noted(failed: list[BaseException]) -> Iterator[None]:
+    """Remembers what goes wrong within, so that there is time to shrink it."""
+    try:
+        yield
+    except Exception as error:
+        failed.append(error)
+        raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from google.longrunning.operations_pb2 import DeleteOperationRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from soutu.client import Client
@@ -25,6 +26,7 @@ from soutu.v1.collection_service_pb2 import (
 )
 from soutu.v1.image_pb2 import KEEPING_REFERENCED, KEEPING_STORED
 from tests.flows import pictures
+from tests.flows.cli import soutu
 from tests.flows.refusals import refusal_of, refused
 from tests.flows.served import Served, until
 
@@ -166,6 +168,22 @@ def test_an_id_that_is_taken_is_a_failure(client: Client, collection: str, place
     assert client.images.get(f"collections/{collection}/images/mine").title == ""
 
 
+def test_the_command_line_builds_failures_again(
+    server: Served, client: Client, collection: str, place: Path
+) -> None:
+    for number in range(3):
+        (place / f"p{number}.jpg").write_bytes(b"broken" if number else small(number))
+    first = client.collections.build(collection, place)
+    assert counts(first.wait(BUILD_S)) == (1, 0, 2)
+    (place / "p1.jpg").write_bytes(small(1))
+    build = "--address", server.address, "build", "--collection", collection
+    told = soutu(*build, "--retry", first.name)
+    assert "1 added, 0 unchanged, 1 failed" in told
+    assert "p2.jpg" in told
+    assert "SOURCE is missing" in soutu(*build, ok=False)
+    assert "No operation" in soutu(*build, "--retry", "operations/none", ok=False)
+
+
 def test_failures_are_built_again_on_request(client: Client, collection: str, place: Path) -> None:
     for number in range(4):
         (place / f"p{number}.jpg").write_bytes(small(number))
@@ -292,3 +310,26 @@ def test_a_killed_build_of_an_archive_resumes(lone_server: Served, tmp_path: Pat
     client.operations.wait(name, BUILD_S)
     assert sorted(image.origin.path for image in client.images.list("c")) == sorted(members)
     assert [failure.subject for failure in client.operations.failures(name)] == ["p0005b.jpg"]
+
+
+def test_a_manifest_without_end_is_refused_unread(client: Client, collection: str, place: Path) -> None:
+    manifest = place / "endless.csv"
+    with manifest.open("wb") as file:
+        file.truncate(2**30 + 1)
+    with refused("SOURCE_TOO_LARGE"):
+        client.collections.build(collection, manifest).wait(BUILD_S)
+
+
+def test_an_operation_under_way_is_not_forgotten(
+    server: Served, client: Client, collection: str, place: Path
+) -> None:
+    watch = client.collections.sync(collection, place, watch=True)
+    request = DeleteOperationRequest(name=watch.name)
+    refusal = refusal_of(lambda: server.stubs.operations.DeleteOperation(request))
+    assert (refusal.status, refusal.reason) == ("FAILED_PRECONDITION", "OPERATION_UNFINISHED")
+    watch.cancel()
+    with refused("OPERATION_CANCELLED"):
+        watch.wait(BUILD_S)
+    server.stubs.operations.DeleteOperation(request)
+    with refused("OPERATION_NOT_FOUND"):
+        client.operations.get(watch.name)

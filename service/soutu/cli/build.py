@@ -20,10 +20,11 @@ _FAILURES_SHOWN = 5
 
 def build(
     context: typer.Context,
-    source: Annotated[
-        Path, typer.Argument(exists=True, help="The directory, tar archive, or CSV or Parquet manifest.")
-    ],
     collection: Annotated[str, typer.Option("--collection", "-c", help="The collection to fill.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(exists=True, help="The directory, tar archive, or CSV or Parquet manifest."),
+    ] = None,
     create: Annotated[bool, typer.Option(help="Make the collection if there is none.")] = True,
     model: Annotated[
         str, typer.Option(help="The model of a new collection; the server's default if left out.")
@@ -33,23 +34,36 @@ def build(
     ] = False,
     tar: Annotated[bool, typer.Option("--tar", help="It is an archive, so named or not.")] = False,
     manifest: Annotated[bool, typer.Option("--manifest", help="It is a manifest, so named or not.")] = False,
+    retry: Annotated[
+        str, typer.Option("--retry", metavar="OPERATION", help="Build again what failed in that build.")
+    ] = "",
 ) -> None:
     """Fill a collection with the pictures of a directory, of an archive, or of a manifest's rows.
 
     Pictures that are there already are left alone, and one that cannot be read never stops the build.
     A build that is cut off goes on from where it was. A manifest has a column `path`, and columns for what
     is to be said of the pictures: image_id, title, tags, category, rating, source_uri, attributes.NAME.
+    --retry takes the source of that build; name it all the same where no server runs that may read it.
 
-    Example: `soutu build ~/Pictures --collection photos`
+    Examples: `soutu build ~/Pictures --collection photos`,
+    `soutu build --collection photos --retry operations/op-1f2e`
     """
-    root = source if source.is_dir() else source.parent
-    kind = checked_kind(source, "tar" if tar else "manifest" if manifest else None)
-    with connected(context.obj, source=root) as connection:
-        ensured = ensured_collection(connection.client, collection, model) if create else nullcontext()
-        with ensured:
-            handle = start(connection.client, collection, source, copy=copy, kind=kind)
+    if source is None and not retry:
+        raise CommandError("SOURCE is missing, or --retry with a build's operation.", ExitCode.USAGE)
+    kind = checked_kind(source, "tar" if tar else "manifest" if manifest else None) if source else None
+    with connected(context.obj, source=_root(source)) as connection:
+        client = connection.client
+        if source is None or retry:
+            handle = client.collections.retry_failures(collection, retry)
+        else:
+            with ensured_collection(client, collection, model) if create else nullcontext():
+                handle = start(client, collection, source, copy=copy, kind=kind)
         _follow(connection, handle)
         _summarise(handle)
+
+
+def _root(source: Path | None) -> Path | None:
+    return source if source is None or source.is_dir() else source.parent
 
 
 def checked_kind(source: Path, asked: "SourceKind | None" = None) -> "SourceKind":

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from soutu.collections.soundness import sampled_recall
-from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head
+from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head, IndexType
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import Operation
-from soutu.domain.writing import Checkpoint
+from soutu.domain.revision import revision_text
+from soutu.ingest.build import failed_subjects
 from soutu.ingest.commits import Commits
 from soutu.ingest.followers import Followers
 from soutu.operations.job import Job
@@ -59,12 +61,14 @@ class Generations:
         generation = await self._own(job.operation)
         self._followers.add(generation)
         await self._caught_up(job, generation)
-        await self._record_failures(job, generation)
+        failed = len(await failed_subjects(self._catalog, job.operation.uid))
+        job.progress = replace(job.progress, failed=failed)
         await self._prove(job, generation)
         await self._catalog.set_generation_state(generation.uid, GenerationState.READY)
         if job.operation.request["publish"]:
             await self.publish(job.operation.collection_id, generation.id)
-        return {"name": f"collections/{job.operation.collection_id}/generations/{generation.id}"}
+        head = await self._catalog.head(job.operation.collection_id, generation.id)
+        return _result(head, self._followers.followed(generation))
 
     async def give_up(self, operation: Operation) -> None:
         """Drops the index of a generation that was not finished, or was deleted while it was built. A crash
@@ -138,17 +142,6 @@ class Generations:
             await self._caught_up(job, generation)
         raise SoutuError(Reason.GENERATION_UNSOUND)
 
-    async def _record_failures(self, job: Job, generation: Generation) -> None:
-        failures = tuple(self._followers.failures(generation))
-        job.progress = replace(job.progress, failed=len(failures))
-        if failures:
-            operation, progress = job.operation, job.progress
-            head = await self._catalog.head(operation.collection_id)
-            checkpoint = Checkpoint(
-                operation.uid, "", progress.done, progress.failed, failures, owner=job.owner
-            )
-            await self._commits.commit(head, [], checkpoint=checkpoint)
-
     async def _switched(self, head: Head) -> bool:
         end = self._clock.monotonic() + HOLD_S
         async with self._commits.hold(head.collection.uid):
@@ -159,3 +152,31 @@ class Generations:
                 if await self._catalog.publish_generation(head.generation, revision):
                     return True
             return False
+
+
+def _result(head: Head, followed: int) -> Mapping[str, object]:
+    """The generation as the contract's Generation has it."""
+    collection, generation = head.collection, head.generation
+    kind = "UNSPECIFIED" if generation.index.type is IndexType.AUTO else generation.index.type.name
+    return {
+        "name": f"collections/{collection.id}/generations/{generation.id}",
+        "uid": str(generation.uid),
+        "model": f"models/{generation.model}",
+        "index": {
+            "type": f"INDEX_TYPE_{kind}",
+            "parameters": dict(generation.index.parameters),
+            "candidates": generation.index.candidates,
+        },
+        "state": f"STATE_{generation.state.name}",
+        "active": collection.active_generation == generation.uid,
+        "followed_revision": revision_text(collection.uid, followed),
+        "pending_changes": max(collection.revision - followed, 0),
+        "image_count": collection.image_count,
+        "create_time": _time(generation.create_time),
+        "publish_time": _time(generation.publish_time) if generation.publish_time else None,
+    }
+
+
+def _time(moment: datetime) -> Mapping[str, int]:
+    """As google.protobuf.Timestamp has it."""
+    return {"seconds": int(moment.timestamp()), "nanos": 1_000 * moment.microsecond}

@@ -17,7 +17,7 @@ from soutu.domain.collection import CollectionChanges, Head
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.exchange import Exported, ExportHeader
 from soutu.domain.operation import Operation, OperationKind, Progress
-from soutu.domain.writing import Checkpoint, Failure, Put
+from soutu.domain.writing import Checkpoint, Commit, Failure, Put
 from soutu.ingest.commits import Commits
 from soutu.ingest.upload import models_of
 from soutu.operations.job import Job
@@ -126,13 +126,16 @@ class Imports:
     ) -> None:
         """Commits a shard, together with what is refused of it."""
         row, before = place
-        done = before.done + len(puts) + len(failures)
-        failed = before.failed + len(failures)
-        checkpoint = Checkpoint(
-            job.operation.uid, str(row), done, failed, failures, owner=job.owner, record_refusals=True
-        )
-        commit = await self._commits.commit(head, puts, checkpoint=checkpoint)
-        job.progress = replace(job.progress, done=done, failed=failed + len(commit.refusals(puts)))
+
+        def reckoned(commit: Commit) -> Checkpoint:
+            failed = (*failures, *commit.refusals(puts))
+            done = before.done + len(puts) + len(failures)
+            uid = job.operation.uid
+            return Checkpoint(uid, str(row), done, before.failed + len(failed), failed, owner=job.owner)
+
+        commit = await self._commits.commit(head, puts, checkpoint=reckoned)
+        made = reckoned(commit)
+        job.progress = replace(job.progress, done=made.done, failed=made.failed)
         await self._commits.waited(head, commit.revision)
 
     async def _adopt(self, head: Head, header: ExportHeader) -> None:

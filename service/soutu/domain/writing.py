@@ -1,6 +1,6 @@
 """Writes as the catalogue takes them: what to put or remove, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -93,8 +93,7 @@ class Request:
 class Checkpoint:
     """How far an operation has come: written in the same transaction as the shard that got it there.
 
-    With `owner`, only while that owner holds the operation's lease. With `record_refusals`, writes of the
-    shard that the catalogue refuses count as failed, too, and are recorded under their image ids.
+    With `owner`, only while that owner holds the operation's lease.
     """
 
     operation_uid: int
@@ -103,7 +102,6 @@ class Checkpoint:
     failed: int
     failures: tuple["Failure", ...] = ()
     owner: str = ""
-    record_refusals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +141,10 @@ class Commit:
             for write, outcome in zip(writes, self.outcomes, strict=True)
             if isinstance(outcome, SoutuError)
         )
+
+
+Reckoning = Callable[[Commit], Checkpoint]
+"""What an operation records, once it is known what came of the shard's writes; asked any number of times."""
 
 
 @dataclass(frozen=True, slots=True)

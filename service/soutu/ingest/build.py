@@ -82,12 +82,16 @@ async def head_of(catalog: Catalog, operation: Operation) -> Head:
 
 async def failed_paths(catalog: Catalog, operation_id: str) -> set[str]:
     """The paths that failed in an operation: OPERATION_NOT_FOUND."""
-    uid = (await catalog.operation(operation_id)).uid
-    paths, last = set[str](), 0
-    while page := await catalog.failures(uid, last, _FAILURES_PAGE):
-        paths |= {failure.subject for _, failure in page}
+    return await failed_subjects(catalog, (await catalog.operation(operation_id)).uid)
+
+
+async def failed_subjects(catalog: Catalog, operation_uid: int) -> set[str]:
+    """The items, by path or id, that an operation could not handle."""
+    subjects, last = set[str](), 0
+    while page := await catalog.failures(operation_uid, last, _FAILURES_PAGE):
+        subjects |= {failure.subject for _, failure in page}
         last = page[-1][0]
-    return paths
+    return subjects
 
 
 def _result(tally: Tally, head: Head) -> Mapping[str, object]:

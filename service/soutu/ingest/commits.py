@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from soutu.domain.collection import Head
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.revision import revision_text
-from soutu.domain.writing import Checkpoint, Commit, Receipt, Request, Write
+from soutu.domain.writing import Checkpoint, Commit, Receipt, Reckoning, Request, Write
 from soutu.ingest.followers import Followers
 from soutu.ports import Catalog
 
@@ -37,7 +37,7 @@ class Commits:
         writes: Sequence[Write],
         *,
         request: Request | None = None,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | Reckoning | None = None,
     ) -> Commit:
         """One transaction; once begun it is carried through, also when the caller goes away."""
         while held := self._held.get(head.collection.uid):

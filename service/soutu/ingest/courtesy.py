@@ -44,7 +44,8 @@ class Courtesy:
             while self._asked() and (rest_s := self._rest_s()) > 0:
                 self._freed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._freed.wait(), rest_s)
+                    async with asyncio.timeout(rest_s):  # wait_for of 3.11 may swallow a cancellation
+                        await self._freed.wait()
             self._images += 1
         began_s = self._clock.monotonic()
         try:

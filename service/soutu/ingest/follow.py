@@ -21,7 +21,6 @@ from soutu.ports import Catalog, Clock, VectorIndex
 
 _SHARD = 512
 _RETRY_S = 1.0
-_FAILURES = 10_000
 _log = logger(__name__)
 
 
@@ -53,7 +52,6 @@ class Follower:
         self.generation = generation
         self.followed = 0
         self.ready = False
-        self.failures: list[Failure] = []
         self._catalog = catalog
         self._index = index
         self._completion = completion
@@ -104,7 +102,7 @@ class Follower:
             self._optimizing.cancel()
             await asyncio.gather(self._optimizing, return_exceptions=True)
         if self.ready:
-            await self._persist()
+            await self._persist(self.followed)
 
     async def _open(self) -> None:
         if self.ready:
@@ -126,7 +124,8 @@ class Follower:
             return
         await self._keep_house()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._pause_s())
+            async with asyncio.timeout(self._pause_s()):  # wait_for of 3.11 may swallow a cancellation
+                await self._wake.wait()
 
     async def _take_over(self) -> bool:
         generation = self.generation
@@ -135,31 +134,34 @@ class Follower:
         )
         if not changes:
             return False
-        await self._apply(changes)
-        await self._advance(changes[-1].revision, ready=self.ready)
+        revision = changes[-1].revision
+        if failures := await self._apply(changes):
+            await self._persist(revision, failures)
+        await self._advance(revision, ready=self.ready)
         return True
 
-    async def _apply(self, changes: Sequence[Change]) -> None:
-        """Writes the changes; an image that cannot be embedded stays out, and `failures` says why."""
-        complete = await self._completed(changes)
+    async def _apply(self, changes: Sequence[Change]) -> Sequence[Failure]:
+        """Writes the changes. An image that cannot be embedded stays out; answers which, and why."""
+        complete, failures = await self._completed(changes)
         points = [_point(change) for change in complete if change.vector is not None]
         gone = [change.uid for change in complete if change.vector is None]
         await self._index.write(self.generation.uid, points, gone)
         self._unoptimized += len(changes)
         self._settled_at = self._clock.monotonic() + self._pace.settle_s
+        return failures
 
-    async def _completed(self, changes: Sequence[Change]) -> Sequence[Change]:
+    async def _completed(self, changes: Sequence[Change]) -> tuple[Sequence[Change], Sequence[Failure]]:
         missing = [change.image for change in changes if change.image and change.vector is None]
         if not missing:
-            return changes
+            return changes, ()
         vectors, failures = await self._completion.complete(self.generation.model, missing)
-        self.failures = [*self.failures, *failures][-_FAILURES:]
-        return [
+        complete = [
             replace(change, vector=vectors.get(change.image.content.sha256))
             if change.image and change.vector is None
             else change
             for change in changes
         ]
+        return complete, failures
 
     async def _advance(self, revision: int, *, ready: bool) -> None:
         async with self._moved:
@@ -189,17 +191,16 @@ class Follower:
     async def _persist_when_due(self) -> None:
         now = self._clock.monotonic()
         if self.followed != self._persisted and now >= self._persist_at:
-            await self._persist()
+            await self._persist(self.followed)
             self._persist_at = now + self._pace.persist_s
 
-    async def _persist(self) -> None:
-        revision = self.followed
+    async def _persist(self, revision: int, failures: Sequence[Failure] = ()) -> None:
         await self._index.persist(self.generation.uid)
-        await self._record(revision)
+        await self._record(revision, failures)
         self._persisted = revision
 
-    async def _record(self, revision: int) -> None:
-        await self._catalog.set_followed(self.generation.uid, revision)
+    async def _record(self, revision: int, failures: Sequence[Failure] = ()) -> None:
+        await self._catalog.set_followed(self.generation.uid, revision, failures)
         self.generation = replace(self.generation, followed=revision)  # where a second _open begins
 
     def _begin_optimizing(self) -> None:

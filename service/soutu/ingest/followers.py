@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from soutu.domain.collection import Generation, GenerationState
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.writing import Failure
 from soutu.ingest.follow import Follower
 from soutu.observe.logs import logger
 from soutu.ports import Catalog, VectorIndex
@@ -89,15 +88,11 @@ class Followers:
         if running.follower.ready and running.follower.followed >= revision:
             return True
         try:
-            await asyncio.wait_for(running.follower.reached(revision), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await running.follower.reached(revision)
         except TimeoutError:
             return False
         return True
-
-    def failures(self, generation: Generation) -> Sequence[Failure]:
-        """The images, lately, that could not be embedded for the generation."""
-        running = self._running.get(generation.uid)
-        return running.follower.failures if running else []
 
     def suspect(self, generation: Generation, uids: Sequence[int]) -> None:
         """Has these points compared with the catalogue again."""

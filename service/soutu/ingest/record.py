@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from soutu.domain.collection import Head
 from soutu.domain.errors import SoutuError
-from soutu.domain.writing import Checkpoint, Failure, Put, Write
+from soutu.domain.writing import Checkpoint, Commit, Failure, Put, Write
 from soutu.ingest.commits import Commits
 from soutu.ingest.files import Handled
 from soutu.ingest.tally import ADDED, CHANGED, FAILED, UNCHANGED, Tally
@@ -59,32 +59,32 @@ class Recorder:
         """Commits the deeds; those that the catalogue refuses are failures, too. `remarks` are recorded as
         failures are and count as nothing. IMAGE_CHANGED_MEANWHILE once the operation is no longer ours."""
         counted = Counter(deed.counts_as for deed in deeds)
-        counted += Counter({UNCHANGED: unchanged, FAILED: len(failures)})
-        outcomes = await self._commit(
-            self.tally.plus(counted), [deed.write for deed in deeds], (*failures, *remarks)
-        )
-        refused = [
-            (deed, Failure(deed.path, outcome.reason.name, outcome.message))
-            for deed, outcome in zip(deeds, outcomes, strict=True)
-            if isinstance(outcome, SoutuError)
-        ]
-        if refused:
-            less = Counter(deed.counts_as for deed, _ in refused)
-            corrected = {FAILED: len(refused)} | {what: -count for what, count in less.items()}
-            await self._commit(self.tally.plus(corrected), (), tuple(failure for _, failure in refused))
+        before = self.tally.plus(counted + Counter({UNCHANGED: unchanged, FAILED: len(failures)}))
+        job = self._job
+
+        def reckoned(commit: Commit) -> Checkpoint:
+            tally, refused = _reckoned(before, deeds, commit)
+            text, everything = tally.text(), (*failures, *remarks, *refused)
+            return Checkpoint(job.operation.uid, text, tally.done, tally.failed, everything, owner=job.owner)
+
+        writes = [deed.write for deed in deeds]
+        commit = await self._commits.commit(self._head, writes, checkpoint=reckoned)
+        self.tally, _ = _reckoned(before, deeds, commit)
+        job.progress = replace(job.progress, done=self.tally.done, failed=self.tally.failed)
         await self._commits.waited(self._head, self.tally.revision)
 
-    async def _commit(
-        self, tally: Tally, writes: Sequence[Write], failures: tuple[Failure, ...]
-    ) -> Sequence[object]:
-        job = self._job
-        checkpoint = Checkpoint(
-            job.operation.uid, tally.text(), tally.done, tally.failed, failures, owner=job.owner
-        )
-        commit = await self._commits.commit(self._head, writes, checkpoint=checkpoint)
-        job.progress = replace(job.progress, done=tally.done, failed=tally.failed)
-        self.tally = replace(tally, revision=commit.revision)
-        return commit.outcomes
+
+def _reckoned(before: Tally, deeds: Sequence[Deed], commit: Commit) -> tuple[Tally, Sequence[Failure]]:
+    """The tally once it is known which deeds the catalogue has refused, and these as failures."""
+    refused = [
+        (deed.counts_as, Failure(deed.path, outcome.reason.name, outcome.message))
+        for deed, outcome in zip(deeds, commit.outcomes, strict=True)
+        if isinstance(outcome, SoutuError)
+    ]
+    less = Counter(counts_as for counts_as, _ in refused)
+    corrected = {FAILED: len(refused)} | {what: -count for what, count in less.items()}
+    tally = replace(before.plus(corrected), revision=commit.revision)
+    return tally, [failure for _, failure in refused]
 
 
 async def shards(handled: AsyncIterator[Handled]) -> AsyncGenerator[Sequence[Handled], None]:

@@ -19,7 +19,7 @@ ADDED, CHANGED, MOVED, VANISHED, UNCHANGED, FAILED = (
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Counts, by what was done, up to and including the item at `place` of the source with this stamp.
-    `revision` is the collection's after the latest shard but this one."""
+    `revision` is the collection's after the latest shard."""
 
     place: Place = (0, "")
     stamp: str = ""

@@ -42,6 +42,7 @@ class OperationRunner:
         self._wake = asyncio.Event()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[int, _Running] = {}
+        self._taken: set[int] = set()  # what runs, or is just about to
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -76,19 +77,24 @@ class OperationRunner:
             await self._turns.acquire()
             operation = await self._claimed()
             if operation:
+                self._taken.add(operation.uid)
                 self._keep(asyncio.create_task(self._perform(operation)))
                 continue
             self._turns.release()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):  # wait_for of 3.11 may swallow a cancellation
+                    await self._wake.wait()
 
     async def _claimed(self) -> Operation | None:
         try:
-            return await self._catalog.claim_operation(self._owner, _LEASE_S)
+            operation = await self._catalog.claim_operation(self._owner, _LEASE_S)
         except SoutuError as error:
             _log.warning("operations wait for the catalogue", reason=error.reason.name)
             return None
+        if operation and operation.uid in self._taken:  # the clock was moved on, past its lease
+            return None
+        return operation
 
     async def _perform(self, operation: Operation) -> None:
         job = Job(operation, self._owner, self._clock)
@@ -104,6 +110,7 @@ class OperationRunner:
         finally:
             await running.stop()
             del self._running[operation.uid]
+            self._taken.discard(operation.uid)
             self._turns.release()
 
     async def _held(self, job: Job) -> bool:
@@ -155,7 +162,8 @@ class _Running:
     async def ended(self, timeout_s: float) -> bool:
         """Waits for the end, for a poke or for a while; whether the work has ended."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.poke.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.poke.wait()
         self.poke.clear()
         return self.task.done()
 

@@ -21,7 +21,7 @@ from soutu.domain.filter import Field, Filter, Listing, Value
 from soutu.domain.image import Content, Image, KnownFile
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
-from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Request, Write
+from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write
 
 
 class CollectionCatalog(Protocol):
@@ -74,7 +74,12 @@ class CollectionCatalog(Protocol):
         """Forgets the generation, and embeddings that no generation needs any more; GENERATION_ACTIVE."""
         ...
 
-    async def set_followed(self, generation_uid: int, revision: int) -> None: ...
+    async def set_followed(
+        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+    ) -> None:
+        """Records how far the index follows and, with the operation that builds the generation, what could
+        not be taken over on the way. Revision 0 begins anew: failures recorded before are forgotten."""
+        ...
 
     async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None: ...
 
@@ -88,7 +93,7 @@ class ImageCatalog(Protocol):
         writes: Sequence[Write],
         *,
         request: Request | None = None,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | Reckoning | None = None,
     ) -> Commit:
         """All of it in one transaction; a write that cannot be is an outcome, and the others go on.
         COLLECTION_NOT_FOUND; REQUEST_ID_REUSED; IMAGE_CHANGED_MEANWHILE when the checkpoint's operation is

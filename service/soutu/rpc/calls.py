@@ -7,7 +7,7 @@ import inspect
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, cast
 
@@ -19,38 +19,33 @@ from soutu.observe.logs import logger, request_scope
 from soutu.observe.metrics import Metrics
 from soutu.rpc.access import Access
 from soutu.rpc.admission import Admission, Hold
-from soutu.rpc.errors import code_of, status_of, trailers_of
+from soutu.rpc.errors import code_of, status_of, told, trailers_of
+from soutu.rpc.patience import Patience
 from soutu.rpc.unimplemented import check_implemented
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _REQUEST_ID = "x-request-id"
-_MAKERS = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
 _ENDLESS = (
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 )
+_FOR_EVER = None
+# For a status that a client which takes nothing may never take either.
+_LAST_WORDS_S = 1.0
 _log = logger("soutu.rpc")
-
-
-class Malformed:
-    """Stands for a request whose bytes are not a message of the method's type."""
 
 
 class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Wraps every method of every service. `idle` is set while no call is under way that a shutdown should
     wait for; a health watch or a reflection stream, which end only with their client, is none."""
 
-    def __init__(self, metrics: Metrics, access: Access, admission: Admission) -> None:
+    def __init__(self, metrics: Metrics, access: Access, admission: Admission, patience: Patience) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self._metrics = metrics
         self._access = access
         self._admission = admission
+        self._patience = patience
         self._under_way = 0
 
     async def intercept_service(
@@ -59,23 +54,25 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any]:
         """The method's own handler, with a reader that cannot fail and a wrapped behaviour; or one that
-        refuses the call before its request is read."""
+        refuses the call before its request is read. To gRPC every request is a stream, as it would wait for
+        ever for a single one that does not come."""
         handler: Any = await continuation(handler_call_details)
+        method: str = handler_call_details.method
         if handler is None:  # no such method: gRPC answers UNIMPLEMENTED by itself
             return cast("grpc.RpcMethodHandler[Any, Any]", None)
-        method: str = handler_call_details.method
         try:
             caller = self._access.caller(method, handler_call_details.invocation_metadata)
         except SoutuError as refusal:
             return self._refusing(method, refusal)
-        make = _MAKERS[bool(handler.request_streaming), bool(handler.response_streaming)]
         behaviour = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
-        wrap = self._streaming if handler.response_streaming else self._single
+        streams = bool(handler.response_streaming)
+        make = grpc.stream_stream_rpc_method_handler if streams else grpc.stream_unary_rpc_method_handler
+        wrap = self._streaming if streams else self._single
         if method in _ENDLESS:
             wrap = self._endless
-        wrapped = wrap(method, behaviour, caller)
+        wrapped = wrap(method, behaviour, caller, bool(handler.request_streaming))
         return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
 
     def _refusing(self, method: str, refusal: SoutuError) -> grpc.RpcMethodHandler[Any, Any]:
@@ -88,8 +85,9 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 
         return grpc.stream_unary_rpc_method_handler(refuse)
 
-    def _single(self, method: str, behaviour: Any, caller: str) -> Any:
-        async def call(request: Any, context: Context) -> Any:
+    def _single(self, method: str, behaviour: Any, caller: str, takes_stream: bool) -> Any:
+        async def call(_: Any, context: Context) -> Any:
+            request = await self._request(method, context, takes_stream)
             async with self._counted(method), Call(self._metrics, method, context, caller) as one:
                 with self._admission.room.hold() as hold:
                     checked = one.checked(request, hold)
@@ -99,24 +97,27 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 
         return call
 
-    def _streaming(self, method: str, behaviour: Any, caller: str) -> Any:
+    def _streaming(self, method: str, behaviour: Any, caller: str, takes_stream: bool) -> Any:
         """The work is done when the first message is there; whoever reads slowly keeps nobody waiting."""
 
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def call(_: Any, context: Context) -> None:
+            request = await self._request(method, context, takes_stream)
             async with self._counted(method), Call(self._metrics, method, context, caller) as one:
                 with self._admission.room.hold() as hold:
                     answers = behaviour(one.checked(request, hold), context)
                     async with self._admission.call(method, context.time_remaining()):
                         first = await anext(answers, None)
-                if first is not None:
-                    yield first
-                async for message in answers:
-                    yield message
+                async with aclosing(answers):
+                    if first is not None:
+                        await self._patience.send(context, first)
+                    async for message in answers:
+                        await self._patience.send(context, message)
 
         return call
 
-    def _endless(self, method: str, behaviour: Any, caller: str) -> Any:
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+    def _endless(self, method: str, behaviour: Any, caller: str, takes_stream: bool) -> Any:
+        async def call(_: Any, context: Context) -> None:
+            request = await self._request(method, context, takes_stream)
             async with (
                 self._counted(method),
                 Call(self._metrics, method, context, caller) as one,
@@ -126,10 +127,17 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
                 if inspect.isawaitable(answers):  # writes them itself, as grpc's own health service does
                     await answers
                     return
-                async for message in answers:
-                    yield message
+                async with aclosing(answers):
+                    async for message in answers:
+                        await self._patience.send(context, message)
 
         return call
+
+    async def _request(self, method: str, context: Context, is_stream: bool) -> Any:
+        """The request, or an iterator of requests; the time that it takes to come is the client's."""
+        if not is_stream:
+            return await self._patience.only(context)
+        return Patience(_FOR_EVER).all(context) if method in _ENDLESS else self._patience.all(context)
 
     @asynccontextmanager
     async def _counted(self, method: str) -> AsyncIterator[None]:
@@ -154,8 +162,7 @@ class Call:
         self._context = context
         self._began_s = time.perf_counter()
         self._timeout = asyncio.timeout(context.time_remaining())
-        given = dict(context.invocation_metadata() or ()).get(_REQUEST_ID, "")
-        self._request_id = str(given)[:128] or uuid.uuid4().hex
+        self._request_id = _given_id(context) or uuid.uuid4().hex
         self._scope = request_scope(self._request_id, caller)
 
     async def __aenter__(self) -> Call:
@@ -202,10 +209,15 @@ class Call:
         else:
             # Refusing must be cheap where calls come by the thousand; the metrics count them.
             log = _log.debug if fault.reason is Reason.QUEUE_FULL else _log.info
-            log("a call failed", method=self._method, reason=fault.reason.name, message=fault.message)
+            log("a call failed", method=self._method, reason=fault.reason.name, message=told(fault.message))
         request_id: tuple[str, str | bytes] = (_REQUEST_ID, self._request_id)
-        trailers = (*trailers_of(status_of(fault)), request_id)
-        await self._context.abort(code_of(fault.reason.status), fault.message, trailers)
+        status = status_of(fault)
+        trailers = (*trailers_of(status), request_id)
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._context.abort(code_of(fault.reason.status), status.message, trailers)
+        except (TimeoutError, grpc.aio.InternalError):  # it takes nothing, or gRPC has ended the call itself
+            raise asyncio.CancelledError from error
 
 
 def fault_of(error: BaseException, method: str) -> SoutuError:
@@ -221,7 +233,7 @@ def fault_of(error: BaseException, method: str) -> SoutuError:
             )
         case ExceptionGroup() if isinstance(error.exceptions[0], SoutuError):
             return error.exceptions[0]
-        case asyncio.CancelledError():
+        case asyncio.CancelledError() | grpc.aio.InternalError():  # the latter where the call is gone
             return SoutuError(Reason.OPERATION_CANCELLED, "The call was cancelled.")
         case _:
             return SoutuError(Reason.INTERNAL)
@@ -232,14 +244,20 @@ def _reader(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any
         try:
             return deserialize(data) if deserialize else data
         except (DecodeError, UnicodeDecodeError):
-            return Malformed()
+            return SoutuError(Reason.REQUEST_MALFORMED)
 
     return read
 
 
+def _given_id(context: Context) -> str:
+    """The request id that the client chose, as far as it may be sent back: gRPC fails at other texts."""
+    given = str(dict(context.invocation_metadata() or ()).get(_REQUEST_ID, ""))[:128]
+    return given if given.isascii() and given.isprintable() else ""
+
+
 def _checked(request: Any, hold: Hold | None) -> Any:
-    if isinstance(request, Malformed):
-        raise SoutuError(Reason.REQUEST_MALFORMED)
+    if isinstance(request, SoutuError):
+        raise request
     if hold:
         hold.add(request.ByteSize())
     check_implemented(request)

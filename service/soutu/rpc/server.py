@@ -41,6 +41,9 @@ SERVICES = (
 # Beyond it gRPC itself answers RESOURCE_EXHAUSTED, without details: more than all queues together hold.
 _CALLS_AT_ONCE = 2_000
 
+# gRPC unpacks a message before it looks at its size: a megabyte may become a gigabyte (decision 0018).
+_UNCOMPRESSED = 1
+
 # For answers that are finished and still being sent.
 _LAST_WORDS_S = 1.0
 
@@ -60,11 +63,16 @@ class Servicers:
 class Server:
     """Serves all services on one address."""
 
-    def __init__(self, servicers: Servicers, calls: Calls, message_bytes: int, *, reflection: bool) -> None:
+    def __init__(
+        self, servicers: Servicers, calls: Calls, message_bytes: int, *, idle_s: float, reflection: bool
+    ) -> None:
         options = [
             ("grpc.max_receive_message_length", message_bytes),
             ("grpc.max_send_message_length", message_bytes),
             ("grpc.so_reuseport", 0),
+            ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
+            ("grpc.max_concurrent_streams", _CALLS_AT_ONCE // 4),
+            ("grpc.keepalive_time_ms", round(1_000 * idle_s)),
         ]
         self._calls = calls
         self._server = grpc.aio.server(

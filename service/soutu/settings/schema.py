@@ -42,6 +42,12 @@ class ServerSettings(Section):
     drain_s: float = Field(
         10.0, ge=0, allow_inf_nan=False, description="How long running calls may go on at shutdown."
     )
+    idle_s: float = Field(
+        120.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="How long a client may send nothing that is awaited, or take nothing that is sent to it.",
+    )
     reflection: bool = Field(True, description="Whether clients may ask for the API's description.")
     metrics_host: str = Field(
         "127.0.0.1", min_length=1, description="The address that Prometheus metrics are served on."

@@ -89,12 +89,13 @@ async def test_a_generation_is_ready_once_it_has_everything(scene: Scene) -> Non
     for uid in (1, 2, 3):
         scene.catalog.put(uid, embedded=False)
     job = scene.job()
-    assert await scene.story.run(job) == {"name": "collections/c/generations/g2"}
+    made = await scene.story.run(job)
+    assert (made["name"], made["state"]) == ("collections/c/generations/g2", "STATE_READY")
+    assert (made["active"], made["pending_changes"], made["image_count"]) == (False, 0, 3)
     assert scene.state() is GenerationState.READY
     assert await scene.index.count(2) == 2
     assert (job.progress.total, job.progress.done, job.progress.failed) == (3, 3, 1)
-    (checkpoint,) = scene.catalog.checkpoints
-    assert [failure.subject for failure in checkpoint.failures] == ["i2"]
+    assert [failure.subject for failure in scene.catalog.unfollowed[2]] == ["i2"]
     assert scene.catalog.active == 1
 
 

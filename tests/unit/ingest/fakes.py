@@ -21,7 +21,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Content, Image, Keeping, Metadata, Original
 from soutu.domain.model import ModelRef
 from soutu.domain.query import Point
-from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Request, Write
+from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write, Written
 
 MODEL = ModelRef("descriptor", "1")
 THEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -57,6 +57,8 @@ class ListCatalog:
     newest: dict[int, Change] = field(default_factory=dict)
     stored: dict[str, Vector] = field(default_factory=dict)
     checkpoints: list[Checkpoint] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # ids of images that no write may be about
+    unfollowed: dict[int, list[Failure]] = field(default_factory=dict)  # by generation
     late: int = 0  # commits that come in just before a publication
     down: int = 0  # reads of changes that fail
 
@@ -97,8 +99,16 @@ class ListCatalog:
             if self._exists(uid) and uid > after_uid
         ]
 
-    async def set_followed(self, generation_uid: int, revision: int) -> None:
+    async def set_followed(
+        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+    ) -> None:
+        before = self.unfollowed.get(generation_uid, []) if revision else []
+        self.unfollowed[generation_uid] = [*before, *failures]
         self._change(generation_uid, followed=revision)
+
+    async def failures(self, uid: int, after: int, limit: int) -> Sequence[tuple[int, Failure]]:
+        (building,) = (each.uid for each in self.found if each.state is GenerationState.BUILDING)
+        return list(enumerate(self.unfollowed.get(building, []), 1))[after : after + limit]
 
     async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None:
         self._change(generation_uid, state=state)
@@ -124,13 +134,19 @@ class ListCatalog:
         writes: Sequence[Write],
         *,
         request: Request | None = None,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | Reckoning | None = None,
     ) -> Commit:
+        outcomes = [self._outcome(write) for write in writes]
+        commit = Commit(tuple(outcomes), self.revision)
         if checkpoint:
-            self.checkpoints.append(checkpoint)
-        for _ in writes:
-            self.put(self.revision + 1)
-        return Commit((), self.revision)
+            self.checkpoints.append(checkpoint(commit) if callable(checkpoint) else checkpoint)
+        return commit
+
+    def _outcome(self, write: Write) -> Written | SoutuError:
+        if write.image_id in self.refused:
+            return SoutuError(Reason.IMAGE_CHANGED_MEANWHILE)
+        self.put(self.revision + 1)
+        return Written(None, self.revision, created=True)
 
     def _exists(self, uid: int) -> bool:
         return uid in self.newest and self.newest[uid].image is not None

@@ -136,9 +136,8 @@ async def test_what_has_no_embedding_gets_one_or_stays_out_with_its_reason(
     async with following(follower, 3):
         assert await held(index) == {1: 1, 3: 3}
         assert embeddings.asked == ["i1", "i2"]
-        assert [(failure.subject, failure.reason) for failure in follower.failures] == [
-            ("i2", "ORIGINAL_GONE")
-        ]
+        assert [(each.subject, each.reason) for each in catalog.unfollowed[1]] == [("i2", "ORIGINAL_GONE")]
+        assert catalog.found[0].followed == 3, "failures are recorded together with how far it came"
 
 
 async def test_an_image_deleted_while_it_is_embedded_goes_again(

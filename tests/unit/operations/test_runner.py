@@ -133,3 +133,16 @@ async def test_what_was_cancelled_before_it_was_claimed_only_tidies_up() -> None
     queue = Queue([replace(OPERATION, cancel_requested=True)])
     assert await played(queue, script) == (OperationState.CANCELLED, "OPERATION_CANCELLED")
     assert script.story == ["give up"]
+
+
+async def test_an_operation_that_runs_here_is_not_taken_up_again() -> None:
+    """A clock that is moved on makes its lease look lapsed."""
+    queue, work = Queue([OPERATION] * 3), Script(endless=True)
+    works = {OperationKind.GENERATION: work}
+    runner = OperationRunner(cast(OperationCatalog, queue), works, SystemClock(), Metrics())
+    runner.start()
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+        runner.wake()
+    await runner.close()
+    assert (queue.waiting, work.story) == ([], ["run"])

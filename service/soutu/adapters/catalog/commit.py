@@ -11,10 +11,10 @@ from soutu.adapters.catalog.flush import flush
 from soutu.adapters.catalog.gather import deletions_of, images_of, lost_contents
 from soutu.adapters.catalog.ledger import DRAFT_UID, Ledger, runs
 from soutu.adapters.catalog.part import CatalogPart
-from soutu.adapters.catalog.progress import record_checkpoint, record_failures
+from soutu.adapters.catalog.progress import record_checkpoint
 from soutu.adapters.catalog.replay import first_answer, remember
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.writing import Checkpoint, Commit, Put, Request, Write, Written
+from soutu.domain.writing import Checkpoint, Commit, Put, Reckoning, Request, Write, Written
 
 Outcome = Written | SoutuError
 
@@ -28,7 +28,7 @@ class SqlCommits(CatalogPart):
         writes: Sequence[Write],
         *,
         request: Request | None = None,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | Reckoning | None = None,
     ) -> Commit:
         """All of it in one durable transaction; a write that cannot be is an outcome, and the others go on.
 
@@ -43,11 +43,10 @@ class SqlCommits(CatalogPart):
                 known = await first_answer(connection, collection_uid, request)
                 if known is not None:
                     return known
-            if checkpoint is not None:
-                await record_checkpoint(connection, checkpoint, now)
             done = await _write_all(connection, _Scene(collection_uid, revision, now), writes, touched)
-            if checkpoint is not None and checkpoint.record_refusals:
-                await record_failures(connection, checkpoint, done.refusals(writes))
+            if checkpoint is not None:
+                made = checkpoint(done) if callable(checkpoint) else checkpoint
+                await record_checkpoint(connection, made, now)
             if request is not None and any(isinstance(outcome, Written) for outcome in done.outcomes):
                 await remember(connection, collection_uid, request, done, now)
             return done

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.operations import insert_generation_work
 from soutu.adapters.catalog.part import CatalogPart
+from soutu.adapters.catalog.progress import record_unfollowed
 from soutu.adapters.catalog.rows import generation_of
 from soutu.adapters.catalog.tables import collections, embeddings, generations
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import Operation
+from soutu.domain.writing import Failure
 
 _CHUNK = 1_000
 
@@ -84,23 +86,23 @@ class SqlGenerations(CatalogPart):
         while await self._database.write(lambda connection: _drop_some(connection, generation)):
             pass
 
-    async def set_followed(self, generation_uid: int, revision: int) -> None:
-        """Records `revision`, which may be lower than before (an index made anew); GENERATION_NOT_FOUND."""
-        await self._set(generation_uid, {"followed": revision})
+    async def set_followed(
+        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+    ) -> None:
+        """Records `revision`, and the failures with the unfinished operation that builds the generation;
+        revision 0 (an index made anew) forgets those recorded before. GENERATION_NOT_FOUND."""
+
+        async def follow(connection: AsyncConnection) -> None:
+            await _set(connection, generation_uid, {"followed": revision})
+            if failures or not revision:
+                await record_unfollowed(connection, generation_uid, failures, anew=not revision)
+
+        await self._database.write(follow)
 
     async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None:
         """Records the state; GENERATION_NOT_FOUND."""
-        await self._set(generation_uid, {"state": state.value})
-
-    async def _set(self, uid: int, values: Mapping[str, object]) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            # Read first: MySQL counts a row that had these values already as not updated.
-            known = select(generations.c.uid).where(generations.c.uid == uid)
-            if (await connection.execute(known)).first() is None:
-                raise SoutuError(Reason.GENERATION_NOT_FOUND)
-            await connection.execute(update(generations).where(generations.c.uid == uid).values(**values))
-
-        await self._database.write(change)
+        values = {"state": state.value}
+        await self._database.write(lambda connection: _set(connection, generation_uid, values))
 
 
 async def insert_generation(
@@ -132,6 +134,14 @@ async def insert_generation(
         message = f"The collection has a generation {generation_id} already."
         raise SoutuError(Reason.GENERATION_EXISTS, message, generation=generation_id) from error
     return int(inserted.lastrowid)
+
+
+async def _set(connection: AsyncConnection, uid: int, values: Mapping[str, object]) -> None:
+    # Read first: MySQL counts a row that had these values already as not updated.
+    known = select(generations.c.uid).where(generations.c.uid == uid)
+    if (await connection.execute(known)).first() is None:
+        raise SoutuError(Reason.GENERATION_NOT_FOUND)
+    await connection.execute(update(generations).where(generations.c.uid == uid).values(**values))
 
 
 async def _lock(connection: AsyncConnection, collection_uid: int) -> tuple[str, int]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.tables import operation_failures, operations
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import OperationState
+from soutu.domain.operation import OperationKind, OperationState
 from soutu.domain.writing import Checkpoint, Failure
 
 
@@ -24,16 +24,22 @@ async def record_checkpoint(connection: AsyncConnection, checkpoint: Checkpoint,
     await _insert_failures(connection, checkpoint.operation_uid, checkpoint.failures)
 
 
-async def record_failures(
-    connection: AsyncConnection, checkpoint: Checkpoint, failures: Sequence[Failure]
+async def record_unfollowed(
+    connection: AsyncConnection, generation_uid: int, failures: Sequence[Failure], *, anew: bool
 ) -> None:
-    """Adds these failures to those of a checkpoint that was recorded in the same transaction."""
-    await connection.execute(
-        update(operations)
-        .where(operations.c.uid == checkpoint.operation_uid)
-        .values(failed=checkpoint.failed + len(failures))
+    """Adds failures to those of the unfinished operation that builds the generation, if there is one; with
+    `anew` in the place of those."""
+    building = (
+        operations.c.kind == OperationKind.GENERATION.value,
+        operations.c.state.in_((OperationState.PENDING.value, OperationState.RUNNING.value)),
     )
-    await _insert_failures(connection, checkpoint.operation_uid, failures)
+    works = await connection.execute(select(operations.c.uid, operations.c.request).where(*building))
+    uid = next((work.uid for work in works if work.request["uid"] == generation_uid), None)
+    if uid is None:
+        return
+    if anew:
+        await connection.execute(delete(operation_failures).where(operation_failures.c.operation_uid == uid))
+    await _insert_failures(connection, uid, failures)
 
 
 async def _insert_failures(connection: AsyncConnection, uid: int, failures: Sequence[Failure]) -> None:

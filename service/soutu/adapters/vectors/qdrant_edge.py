@@ -197,4 +197,6 @@ async def _in_own_thread(work: Callable[[], None]) -> None:
             done.set_result(None)
 
     Thread(target=run, name="index-optimize", daemon=True).start()
-    await asyncio.shield(asyncio.wrap_future(done))
+    ended = asyncio.wrap_future(done)
+    ended.add_done_callback(lambda _: ended.cancelled() or ended.exception())  # the caller may be gone
+    await asyncio.shield(ended)
