@@ -5,6 +5,7 @@ the index had before and after it was made, the candidate-list size that the ind
 of the request's bytes: so it is found before anything is decoded, and a write makes it unfindable.
 """
 
+import asyncio
 import hashlib
 import struct
 
@@ -15,6 +16,11 @@ from soutu.search.search import Opening
 from soutu.v1 import search_pb2
 
 _KEY = struct.Struct(">6sQQQI32s")
+_HASHED_AT_ONCE_BYTES = 1024 * 1024  # half a millisecond of the event loop
+
+
+def _digest(request: search_pb2.SearchRequest) -> bytes:
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
 
 def _looks_elsewhere(request: search_pb2.SearchRequest) -> bool:
@@ -28,12 +34,13 @@ class Answers:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
+    async def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
         """The key of an answer that may be kept or recalled now; None where none may be."""
         if request.skip_cache or not opening.current or _looks_elsewhere(request):
             return None
         head = opening.head
-        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        large = request.ByteSize() > _HASHED_AT_ONCE_BYTES
+        digest = await asyncio.to_thread(_digest, request) if large else _digest(request)
         uids = head.collection.uid, head.generation.uid
         return _KEY.pack(b"answer", *uids, opening.followed, head.generation.index.candidates, digest)
 

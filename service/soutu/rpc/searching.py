@@ -101,7 +101,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
         query = query_of(request, wait_s)
         opening = await self._searches.open(query)
-        key = self._answers.key(request, opening)
+        key = await self._answers.key(request, opening)
         if key:
             kept = await self._answers.recall(key)
             self._metrics.cache_read("answers", kept is not None)
