@@ -115,12 +115,17 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def test_every_bomb_is_refused_for_what_it_is_and_costs_no_decoder(server: Served, collection: str) -> None:
-    before = decoders(server)
+    before = replaced(server)
     bombs = {name: bomb for name, bomb in BOMBS.items() if SLOW not in name}
     found = {name: reason(both(server, collection, drawn())) for name, (drawn, _, _) in bombs.items()}
     wrong = {name: each for name, each in found.items() if each not in bombs[name][1]}
     assert wrong == {}
-    assert decoders(server) == before
+    assert replaced(server) == before
+
+
+def replaced(server: Served) -> str:
+    """Such as "0 replaced"; on a busy machine further decoders may stand in for slow ones."""
+    return decoders(server).rpartition(", ")[2]
 
 
 def decoders(server: Served) -> str:
