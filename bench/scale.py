@@ -18,7 +18,7 @@ class Scale:
     images: int = 10_000
     queries: int = 600
     large: int = 64
-    build: int = 1_000
+    build: int = 3_000
     vectors: int = 50_000
     vector_queries: int = 500
     calls: int = 5_000

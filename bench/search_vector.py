@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from soutu.v1.search_pb2 import SearchResponse
 TITLE = "Search by vector against the engine called directly"
 DIMENSION = 512
 WARM_UP = 50
+READ_AHEAD_S = 6.0  # after a start, rows are read ahead of searches
 MOST_QUERIES = 1_000  # drawn together with what is stored, which must not depend on how many are asked
 
 
@@ -55,6 +57,7 @@ def served(data: Path, queries: Vectors) -> Outcome:
     requests = [search_request(COLLECTION, query, page_size=LIMIT) for query in queries]
     with serving(data) as server:
         first_answer(server.address, requests[-1])
+        time.sleep(READ_AHEAD_S)
         asked = [request.SerializeToString() for request in requests]
         calls = len(asked) - WARM_UP
         return driven(Load(server.address, asked, calls, concurrency=1, channels=1, warm_up=WARM_UP))
