@@ -16,6 +16,7 @@ from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.exports import ExportFolders
 from soutu.adapters.fetch.off import FetchesNothing
+from soutu.adapters.inference.counted import CountedEmbedder
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
@@ -229,7 +230,7 @@ async def _embedded(
     models = model_store(settings)
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
-    embedder = CachedEmbedder(_embedder(settings, models), cache, metrics)
+    embedder = CountedEmbedder(_embedder(settings, models), metrics)
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
     stack.push_async_callback(index.close)
@@ -321,7 +322,7 @@ async def _stories(
     runner = OperationRunner(catalog, works, adapters.clock, metrics)
     runner.start()
     stack.push_async_callback(runner.close)
-    queries = _queries(adapters)
+    queries = _queries(adapters, metrics)
     return Stories(
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
         comparisons=Comparisons(catalog, adapters.models, queries),
@@ -343,11 +344,13 @@ async def _stories(
     )
 
 
-def _queries(adapters: Adapters) -> QueryEmbedder:
+def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
+    """What turns queries into vectors, and alone remembers them: what builds embed is kept in the catalogue,
+    and would push out of the cache what queries need."""
     return QueryEmbedder(
         adapters.decoders,
         adapters.models,
-        adapters.embedder,
+        CachedEmbedder(adapters.embedder, adapters.cache, metrics),
         adapters.catalog,
         adapters.originals,
     )

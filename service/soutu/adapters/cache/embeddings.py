@@ -32,7 +32,6 @@ class CachedEmbedder:
         fresh = rounded(
             await self._embedder.embed(model, pixels if len(missing) == len(keys) else pixels[missing])
         )
-        self._metrics.embedded(str(model), len(missing))
         for place, vector in zip(missing, fresh, strict=True):
             known[place] = await self._kept(keys[place], vector)
         return np.stack([from_bytes(value) for value in known if value is not None])

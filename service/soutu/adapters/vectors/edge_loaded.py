@@ -19,7 +19,7 @@ from soutu.domain.embedding import Vectors
 from soutu.domain.query import EVERYTHING, Candidate, Point, Scope
 
 # The engine keeps the interpreter's lock for as long as a call lasts, so long calls are cut into short ones.
-_POINTS_PER_UPDATE = 128  # 1 to 7 ms
+_POINTS_PER_UPDATE = 16  # 3 ms, with the indexes of all fields
 _ENTRIES_PER_SCROLL = 2_000  # 5 ms
 # What keeps recall up where a filter goes along with the vectors (docs/decisions/0013).
 _FILTERED_FLAT = 6  # times the points that are compared one by one without a filter

@@ -38,9 +38,9 @@ class _Opened:
 class QdrantEdgeIndex:
     """A VectorIndex in `directory`, one Qdrant Edge shard for each generation.
 
-    `threads` searches run at the same time. Below `flat_below` points, by default as many as take 5 MiB,
-    searches are exact. A write survives the process when it returns, and a power cut after persist(). A call
-    that is cancelled goes on in its thread, but for optimize(); nothing is left half done.
+    The engine searches with up to `threads` threads. Below `flat_below` points, by default as many as take
+    5 MiB, searches are exact. A write survives the process when it returns, and a power cut after persist().
+    A call that is cancelled goes on in its thread, but for optimize(); nothing is left half done.
     """
 
     def __init__(self, directory: Path, threads: int, *, flat_below: int | None = None) -> None:
@@ -93,9 +93,12 @@ class QdrantEdgeIndex:
         candidates: int = 0,
         scope: Scope = EVERYTHING,
     ) -> Sequence[Sequence[Candidate]]:
-        """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned."""
-        shard = self._opened(generation).shard
-        return await _run(self._searchers, partial(shard.nearest, vectors, limit, candidates, scope))
+        """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned.
+
+        On the caller's thread: the engine keeps the interpreter's lock for as long as a search lasts, so on
+        another the loop would stand as still, and the way there and back takes as long as most searches.
+        """
+        return self._opened(generation).shard.nearest(vectors, limit, candidates, scope)
 
     def narrows(self, filter_: Filter) -> bool:
         """Not by texts that nearly every image has its own of, nor by the order of texts."""
