@@ -305,7 +305,7 @@ async def _stories(
     storing = Storing(catalog, adapters.objects)
     sources, courtesy = Sources(settings.build_roots, unpack_limits(settings)), Courtesy(adapters.clock)
     limits = decode_limits(settings)
-    files = FileReader(catalog, reader, storing, courtesy, parallel=8 * cores(), limits=limits)
+    files = FileReader(catalog, reader, storing, courtesy, parallel=12 * cores(), limits=limits)
     removals = asyncio.Lock()
     sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))

@@ -17,11 +17,13 @@ _Waiting = tuple[Pixels, asyncio.Future[Vectors]]
 
 class Gathering:
     """Up to `lanes` runs at a time, each of up to `most` of the pictures that wait when it begins. Nothing is
-    delayed to fill a run: on an idle machine every picture is run at once and alone."""
+    delayed to fill a run: on an idle machine every picture is run at once and alone. Where a whole run waits
+    while all lanes are taken, it is handed over already, one for each lane: a thread that has ended one run
+    then begins the next at once, and not when the event loop comes round to it."""
 
     def __init__(self, run: Callable[[Pixels], Awaitable[Vectors]], lanes: int, most: int) -> None:
         self._run = run
-        self._free = lanes
+        self._lanes = self._free = lanes
         self._most = most
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -34,19 +36,25 @@ class Gathering:
         return await answer
 
     def _begin(self) -> None:
-        while self._free and (some := self._taken()):
+        while some := self._taken():
             self._free -= 1
             task = asyncio.create_task(self._work(some))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
     def _taken(self) -> list[_Waiting]:
-        """A fair share of the pictures that somebody still waits for."""
-        while self._waiting and self._waiting[0][1].done():
+        """What the next run is made of, if there is to be one now."""
+        while self._waiting and self._waiting[0][1].done():  # nobody waits for it any more
             self._waiting.popleft()
-        count = min(self._most, math.ceil(len(self._waiting) / max(self._free, 1)))
-        some = [self._waiting.popleft() for _ in range(count)]
+        some = [self._waiting.popleft() for _ in range(self._share())]
         return [(picture, answer) for picture, answer in some if not answer.done()]
+
+    def _share(self) -> int:
+        """How many pictures: a free lane's fair share, or a whole run in advance."""
+        waiting = len(self._waiting)
+        if self._free > 0:
+            return min(self._most, math.ceil(waiting / self._free))
+        return self._most if self._free > -self._lanes and waiting >= self._most else 0
 
     async def _work(self, some: list[_Waiting]) -> None:
         try:
