@@ -138,14 +138,17 @@ class FileReader:
         async with self._turns, self._courtesy.turn():
             try:
                 async with order:
-                    picture = await asyncio.to_thread(site.source.read, item, self._limit_bytes(item))
-                beside = await asyncio.to_thread(beside_of, site.source, item, before)
+                    picture, beside = await asyncio.to_thread(self._read, site, item, before)
                 put = await self._put(site, item, picture, before, beside)
             except SoutuError as error:
                 if error.reason.status is Status.UNAVAILABLE:
                     raise
                 return Handled(item, Failure(item.path, error.reason.name, error.message), is_known)
         return Handled(item, put, is_known, beside.fault)
+
+    def _read(self, site: Site, item: Item, before: Image | str) -> tuple[Picture, Beside]:
+        """The bytes, and what lies beside them; blocks."""
+        return site.source.read(item, self._limit_bytes(item)), beside_of(site.source, item, before)
 
     async def _put(
         self, site: Site, item: Item, picture: Picture, before: Image | str, beside: Beside
