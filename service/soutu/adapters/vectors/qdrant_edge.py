@@ -98,6 +98,7 @@ class QdrantEdgeIndex:
         On the caller's thread: the engine keeps the interpreter's lock for as long as a search lasts, so on
         another the loop would stand as still, and the way there and back takes as long as most searches.
         """
+        await asyncio.sleep(0)  # whoever waits has its turn between searches
         return self._opened(generation).shard.nearest(vectors, limit, candidates, scope)
 
     def narrows(self, filter_: Filter) -> bool:
