@@ -8,14 +8,12 @@ import typer
 
 from soutu.cli.connection import Connection, connected
 from soutu.cli.failures import CommandError, ExitCode
-from soutu.cli.filling import ensured_collection
+from soutu.cli.filling import ensured_collection, show_failures
 
 if TYPE_CHECKING:
     from soutu.client import Client, OperationHandle
     from soutu.client.sources import SourceKind
     from soutu.v1.collection_service_pb2 import BuildCollectionResponse
-
-_FAILURES_SHOWN = 5
 
 
 def build(
@@ -127,15 +125,6 @@ def _follow(connection: Connection, handle: "OperationHandle[BuildCollectionResp
 
 
 def _summarise(handle: "OperationHandle[BuildCollectionResponse]") -> None:
-    from itertools import islice
-
-    from soutu.cli.output import say
-
     result = handle.wait()
     print(f"{result.added:,} added, {result.unchanged:,} unchanged, {result.failed:,} failed")
-    if not result.failed:
-        return
-    for failure in islice(handle.failures(), _FAILURES_SHOWN):
-        say(f"  {failure.subject}: {failure.message}")
-    if result.failed > _FAILURES_SHOWN:
-        say(f"  and more: soutu operations failures {handle.name}")
+    show_failures(handle)

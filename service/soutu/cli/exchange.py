@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from soutu.cli.connection import connected
-from soutu.cli.filling import ensured_collection
+from soutu.cli.filling import ensured_collection, show_failures
 
 _FAILURES_SHOWN = 5
 
@@ -71,7 +71,6 @@ def import_(
 
     Example: `soutu import ~/photos-export --collection photos`
     """
-    from soutu.cli.output import say
     from soutu.cli.progress import show_progress
 
     with connected(context.obj, archive=directory) as connection:
@@ -80,7 +79,4 @@ def import_(
         show_progress(handle)
         result = handle.wait()
         print(f"{result.image_count:,} images, {result.failed:,} failed")
-        for failure in islice(handle.failures(), _FAILURES_SHOWN):
-            say(f"  {failure.subject}: {failure.message}")
-        if result.failed > _FAILURES_SHOWN:
-            say(f"  and more: soutu operations failures {handle.name}")
+        show_failures(handle)

@@ -1,11 +1,14 @@
-"""The collection that a command fills."""
+"""The collection that a command fills, and what could not be filled in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from soutu.client import Client
+    from soutu.client.operations import OperationHandle
+
+_FAILURES_SHOWN = 5
 
 
 @contextmanager
@@ -37,3 +40,16 @@ def _made(client: "Client", collection: str, model: str) -> bool:
             raise
         return False
     return True
+
+
+def show_failures(handle: "OperationHandle[Any]") -> None:
+    """The first files that failed, or beside which something could not be read, and where the others are."""
+    from itertools import islice
+
+    from soutu.cli.output import say
+
+    failures = list(islice(handle.failures(), _FAILURES_SHOWN + 1))
+    for failure in failures[:_FAILURES_SHOWN]:
+        say(f"  {failure.subject}: {failure.message}")
+    if len(failures) > _FAILURES_SHOWN:
+        say(f"  and more: soutu operations failures {handle.name}")

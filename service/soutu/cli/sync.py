@@ -8,14 +8,13 @@ import typer
 
 from soutu.cli.connection import connected
 from soutu.cli.failures import ExitCode
-from soutu.cli.filling import ensured_collection
+from soutu.cli.filling import ensured_collection, show_failures
 from soutu.cli.visible import visible
 
 if TYPE_CHECKING:
     from soutu.client import OperationHandle
     from soutu.v1.collection_service_pb2 import SyncCollectionResponse
 
-_FAILURES_SHOWN = 5
 _SIGNS = {"ADD": "+", "CHANGE": "~", "MOVE": ">", "DELETE": "-"}
 
 
@@ -72,20 +71,13 @@ def _follow(handle: "OperationHandle[SyncCollectionResponse]") -> None:
 
 
 def _summarise(handle: "OperationHandle[SyncCollectionResponse]", dry_run: bool) -> None:
-    from itertools import islice
-
-    from soutu.cli.output import say
-
     result = handle.wait()
     if dry_run:
         for line in plan_lines(result):
             print(line)
     counts = ("added", "changed", "moved", "vanished", "unchanged", "failed")
     print(", ".join(f"{getattr(result, name):,} {name}" for name in counts))
-    for failure in islice(handle.failures(), _FAILURES_SHOWN):
-        say(f"  {failure.subject}: {failure.message}")
-    if result.failed > _FAILURES_SHOWN:
-        say(f"  and more: soutu operations failures {handle.name}")
+    show_failures(handle)
 
 
 def plan_lines(result: "SyncCollectionResponse") -> list[str]:

@@ -35,6 +35,7 @@ _OPTIONS = [
 _AWAY = ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED")
 # What Triton says of a request that waited too long in its queue, or found it full.
 _FULL = ("Request timeout expired", "Exceeds maximum queue size")
+_AWAY_NOW = "cannot be run: the Triton server of inference.url is away"
 _LIVES_S = 0.5
 _LOAD_S = 120.0
 _FIRST_REST_S, _LONGEST_REST_S = 0.25, 5.0
@@ -135,7 +136,7 @@ class TritonEmbedder:
     async def _asked(self, card: ModelCard, call: Any) -> Any:
         if self._breaker.open:
             call.close()
-            raise inference_unavailable(card, "cannot be run: the Triton server is away")
+            raise inference_unavailable(card, _AWAY_NOW)
         try:
             answer = await call
         except InferenceServerException as error:
@@ -153,7 +154,7 @@ class TritonEmbedder:
         if error.status() in _AWAY and not await self._lives():
             self._breaker.failed()
             _log.warning("triton is away", rest_s=self._breaker.rest_s, status=error.status())
-            return inference_unavailable(card, "cannot be run: the Triton server is away")
+            return inference_unavailable(card, _AWAY_NOW)
         _log.error("triton refuses", model=str(card.ref), status=error.status(), complaint=complaint)
         return inference_unavailable(card, "cannot be run by the Triton server")
 
