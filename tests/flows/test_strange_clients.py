@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from soutu.v1.image_service_pb2 import DownloadImageRequest, StreamUploadImageRequest, UploadImageRequest
+from soutu.v1.image_service_pb2_grpc import ImageServiceStub
 from soutu.v1.search_pb2 import QueryPart, SearchRequest
 from tests.flows import pictures, wire
 from tests.flows.refusals import Refusal, refusal_of
@@ -194,10 +195,12 @@ def test_a_client_that_reads_nothing_holds_no_call(
     impatient: Served, running: Callable[[str], float]
 ) -> None:
     request = DownloadImageRequest(name="collections/c/images/big")
-    answers = impatient.stubs.images.DownloadImage(request, timeout=30)
-    next(iter(answers))
-    assert until(lambda: running(DOWNLOAD) == 0, 25)
-    refusal: Refusal = refusal_of(lambda: list(answers))
+    narrow = [("grpc.http2.bdp_probe", 0)]  # else gRPC may come to take the whole file unread
+    with grpc.insecure_channel(impatient.address, narrow) as channel:
+        answers = ImageServiceStub(channel).DownloadImage(request, timeout=30)
+        next(iter(answers))
+        assert until(lambda: running(DOWNLOAD) == 0, 25)
+        refusal: Refusal = refusal_of(lambda: list(answers))
     assert (refusal.status, refusal.reason) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
 
 
