@@ -1,0 +1,195 @@
+"""The stories of the service, put together over the adapters."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from soutu.adapters.backups import BackupFolders
+from soutu.adapters.cache.embeddings import CachedEmbedder
+from soutu.adapters.exports import ExportFolders
+from soutu.adapters.objects.local import LocalObjects
+from soutu.bootstrap.adapters import Adapters
+from soutu.bootstrap.limits import cores, decode_limits, unpack_limits
+from soutu.browse.images import ImageBrowser
+from soutu.browse.selections import Selections
+from soutu.collections.alter import Alterations
+from soutu.collections.backup import Backups
+from soutu.collections.estimate import Estimates
+from soutu.collections.export import Exports
+from soutu.collections.fillings import Fillings
+from soutu.collections.generations import Generations
+from soutu.collections.importing import Imports
+from soutu.collections.intake import Intake
+from soutu.collections.lives import Collections
+from soutu.collections.purge import Purges
+from soutu.collections.rebuild import Rebuilds
+from soutu.collections.tuning import Tuning
+from soutu.domain.collection import Generation
+from soutu.domain.operation import OperationKind
+from soutu.ingest.build import Builds
+from soutu.ingest.commits import Commits
+from soutu.ingest.completion import Completion
+from soutu.ingest.courtesy import Courtesy
+from soutu.ingest.files import FileReader
+from soutu.ingest.follow import Follower, Pace
+from soutu.ingest.followers import Followers
+from soutu.ingest.opening import Sources
+from soutu.ingest.reading import Reader
+from soutu.ingest.remove import Removals
+from soutu.ingest.revise import Revisions
+from soutu.ingest.storing import Storing
+from soutu.ingest.sweep import Sweep
+from soutu.ingest.sync import Syncs
+from soutu.ingest.upload import Uploads
+from soutu.observe.metrics import Metrics
+from soutu.operations.background import in_background
+from soutu.operations.desk import OperationDesk
+from soutu.operations.job import Work
+from soutu.operations.runner import OperationRunner
+from soutu.search.compare import Comparisons
+from soutu.search.embedding import QueryEmbedder
+from soutu.search.pages import PageTokens
+from soutu.search.search import Searches
+from soutu.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What those who run the deployment do to it."""
+
+    backups: Backups
+    exports: Exports
+    imports: Imports
+    purges: Purges
+    rebuilds: Rebuilds
+    tuning: Tuning
+
+    def works(self) -> dict[OperationKind, Work]:
+        """The work of each kind of operation."""
+        return {
+            OperationKind.BACKUP: self.backups,
+            OperationKind.EXPORT: self.exports,
+            OperationKind.IMPORT: self.imports,
+            OperationKind.PURGE: self.purges,
+            OperationKind.REBUILD: self.rebuilds,
+            OperationKind.TUNE: self.tuning,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """Everything that the service does."""
+
+    searches: Searches
+    comparisons: Comparisons
+    browser: ImageBrowser
+    selections: Selections
+    uploads: Uploads
+    revisions: Revisions
+    removals: Removals
+    collections: Collections
+    alterations: Alterations
+    fillings: Fillings
+    generations: Generations
+    estimates: Estimates
+    runner: OperationRunner
+    desk: OperationDesk
+    followers: Followers
+    courtesy: Courtesy
+    upkeep: Upkeep
+
+
+async def assembled(
+    settings: Settings, adapters: Adapters, metrics: Metrics, stack: AsyncExitStack
+) -> Stories:
+    """Every story over `adapters`, those at work in the background started; `stack` ends them."""
+    catalog, index = adapters.catalog, adapters.index
+    reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
+    completion = Completion(catalog, adapters.originals, reader, 2 * cores())
+    followers = Followers(catalog, index, partial(_follower, settings, adapters, completion))
+    await followers.start()
+    stack.push_async_callback(followers.close)
+    stack.push_async_callback(in_background(catalog.warm(), "warming"))
+    commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
+    storing = Storing(catalog, adapters.objects)
+    sources, courtesy = Sources(settings.build_roots, unpack_limits(settings)), Courtesy(adapters.clock)
+    limits = decode_limits(settings)
+    files = FileReader(catalog, reader, storing, courtesy, parallel=12 * cores(), limits=limits)
+    removals = asyncio.Lock()
+    sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
+    stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
+    generations = Generations(catalog, index, followers, commits, adapters.clock)
+    intake = Intake(reader, storing, settings.build_roots, limits.largest_bytes)
+    upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
+    works: dict[OperationKind, Work] = {
+        OperationKind.BUILD: Builds(catalog, sources, files, commits),
+        OperationKind.SYNC: Syncs(catalog, sources, files, commits),
+        OperationKind.GENERATION: generations,
+        **upkeep.works(),
+    }
+    await catalog.release_operations()
+    runner = OperationRunner(catalog, works, adapters.clock, metrics)
+    runner.start()
+    stack.push_async_callback(runner.close)
+    queries = _queries(adapters, metrics)
+    return Stories(
+        searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
+        comparisons=Comparisons(catalog, adapters.models, queries),
+        browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
+        selections=Selections(catalog),
+        uploads=Uploads(catalog, reader, adapters.fetcher, storing, commits, parallel=2 * cores()),
+        revisions=Revisions(catalog, commits),
+        removals=Removals(catalog, commits),
+        collections=Collections(catalog, index, followers),
+        alterations=Alterations(catalog),
+        fillings=Fillings(catalog, sources, runner),
+        generations=generations,
+        estimates=Estimates(catalog, adapters.models, adapters.embedder, cores()),
+        runner=runner,
+        desk=OperationDesk(catalog, runner),
+        followers=followers,
+        courtesy=courtesy,
+        upkeep=upkeep,
+    )
+
+
+def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
+    """What turns queries into vectors, and alone remembers them: what builds embed is kept in the catalogue,
+    and would push out of the cache what queries need."""
+    return QueryEmbedder(
+        adapters.decoders,
+        adapters.models,
+        CachedEmbedder(adapters.embedder, adapters.cache, metrics),
+        adapters.catalog,
+        adapters.originals,
+    )
+
+
+def _upkeep(
+    settings: Settings,
+    adapters: Adapters,
+    followers: Followers,
+    commits: Commits,
+    intake: Intake,
+    removals: asyncio.Lock,
+) -> Upkeep:
+    catalog, objects, index = adapters.catalog, adapters.objects, adapters.index
+    folders, roots = ExportFolders(), settings.backup_roots
+    rebuilds = Rebuilds(catalog, index, followers, commits)
+    backup_folders = BackupFolders(settings.data_dir, LocalObjects.open)
+    return Upkeep(
+        backups=Backups(catalog, objects, backup_folders, adapters.clock, removals, roots),
+        exports=Exports(catalog, adapters.originals, commits, folders, roots),
+        imports=Imports(catalog, commits, intake, folders, roots),
+        purges=Purges(catalog, objects, adapters.cache, commits, index, rebuilds, removals),
+        rebuilds=rebuilds,
+        tuning=Tuning(catalog, index, followers, adapters.clock),
+    )
+
+
+def _follower(
+    settings: Settings, adapters: Adapters, completion: Completion, generation: Generation
+) -> Follower:
+    pace = Pace(persist_s=settings.index.persist_interval_s, optimize_after=settings.index.optimize_after)
+    return Follower(generation, adapters.catalog, adapters.index, completion, adapters.clock, pace)
