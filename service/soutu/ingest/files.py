@@ -3,34 +3,29 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from soutu.domain.errors import SoutuError, Status
 from soutu.domain.image import Image, Keeping, Metadata, Origin, Original
 from soutu.domain.writing import Failure, OnConflict, Put
 from soutu.imaging.limits import DecodeLimits
-from soutu.ingest.beside import Beside, beside_of
 from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.naming import free_ids
+from soutu.ingest.patience import patiently
 from soutu.ingest.plan import same_sidecar
 from soutu.ingest.reading import Reader
 from soutu.ingest.site import Site
-from soutu.ingest.sources import Item, Picture
+from soutu.ingest.sources import Item
 from soutu.ingest.specs import is_raw
 from soutu.ingest.storing import Storing
+from soutu.ingest.taking import Handful, Taken, Wanted, handfuls
 from soutu.ingest.upload import models_of
-from soutu.observe.logs import logger
 from soutu.ports import Catalog
 
-T = TypeVar("T")
 _LOOKED_UP = 64
 _AHEAD = 128
-_PATIENCE = 60
-_PAUSE_S = 1.0
-_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +114,28 @@ class FileReader:
             some = items[start : start + _LOOKED_UP]
             site = replace(site, models=frozenset(await models_of(self._catalog, site.head)))
             known = await self._known(site, [item.path for item in some if not item.failure])
-            for item in some:
-                before = known.images.get(item.path)
-                if item.failure or (before and _is_as_before(before, item)):
-                    yield Handled(item, item.failure, bool(before))
-                else:
-                    given = before or known.ids[item.path]
-                    yield asyncio.create_task(self._handle(site, item, given, order))
+            for handled in self._in_order(site, some, known, order):
+                yield handled
+
+    def _in_order(
+        self, site: Site, items: Sequence[Item], known: _Known, order: asyncio.Lock
+    ) -> Iterator[Handled | asyncio.Task[Handled]]:
+        before = {item.place: known.images.get(item.path) for item in items}
+        left = [item for item in items if not (item.failure or _is_as_before(before[item.place], item))]
+        wanted = [
+            Wanted(item, before[item.place] or known.ids[item.path], self._limit_bytes(item)) for item in left
+        ]
+        of = {
+            each.item.place: (each, handful)
+            for some in handfuls(wanted)
+            for handful in [Handful(some, site, self._reader, order)]
+            for each in some
+        }
+        for item in items:
+            if item.place in of:
+                yield asyncio.create_task(self._handle(site, *of[item.place]))
+            else:
+                yield Handled(item, item.failure, bool(before[item.place]))
 
     async def _known(self, site: Site, paths: Sequence[str]) -> _Known:
         uid, source = site.head.collection.uid, site.source.name
@@ -133,30 +143,24 @@ class FileReader:
         fresh = [path for path in paths if path not in images]
         return _Known(images, await free_ids(self._catalog, uid, source, fresh))
 
-    async def _handle(self, site: Site, item: Item, before: Image | str, order: asyncio.Lock) -> Handled:
+    async def _handle(self, site: Site, wanted: Wanted, handful: Handful) -> Handled:
+        item, before = wanted.item, wanted.before
         is_known = isinstance(before, Image)
         async with self._turns, self._courtesy.turn():
             try:
-                async with order:
-                    picture, beside = await asyncio.to_thread(self._read, site, item, before)
-                put = await self._put(site, item, picture, before, beside)
+                taken = await handful.take(item)
+                put = await self._put(site, wanted, taken)
             except SoutuError as error:
                 if error.reason.status is Status.UNAVAILABLE:
                     raise
                 return Handled(item, Failure(item.path, error.reason.name, error.message), is_known)
-        return Handled(item, put, is_known, beside.fault)
+        return Handled(item, put, is_known, taken.beside.fault)
 
-    def _read(self, site: Site, item: Item, before: Image | str) -> tuple[Picture, Beside]:
-        """The bytes, and what lies beside them; blocks."""
-        return site.source.read(item, self._limit_bytes(item)), beside_of(site.source, item, before)
-
-    async def _put(
-        self, site: Site, item: Item, picture: Picture, before: Image | str, beside: Beside
-    ) -> Put:
-        """The put for a picture. `before` is the image that came from the item, or the id of a new one."""
-        reading = await _patiently(lambda: self._reader.read(picture.content, site.models))
+    async def _put(self, site: Site, wanted: Wanted, taken: Taken) -> Put:
+        item, before, picture = wanted.item, wanted.before, taken.picture
+        reading = await patiently(lambda: self._reader.read(picture.content, site.models, taken.known))
         if site.keeping is Keeping.STORED:
-            await _patiently(lambda: self._storing.store(reading.content, picture.content))
+            await patiently(lambda: self._storing.store(reading.content, picture.content))
         if isinstance(before, Image):
             image_id, metadata, on_conflict = before.id, before.metadata, OnConflict.REPLACE
         else:
@@ -165,8 +169,8 @@ class FileReader:
         return Put(
             image_id=image_id,
             content=reading.content,
-            original=Original(site.keeping, picture.path, picture.mtime_ns, beside.stamp),
-            metadata=item.said.over(beside.annotations.over(metadata)),
+            original=Original(site.keeping, picture.path, picture.mtime_ns, taken.beside.stamp),
+            metadata=item.said.over(taken.beside.annotations.over(metadata)),
             embeddings=reading.embeddings,
             origin=Origin(site.source.name, item.path),
             on_conflict=on_conflict,
@@ -179,20 +183,9 @@ async def _ended(each: Handled | asyncio.Task[Handled]) -> Handled:
     return each if isinstance(each, Handled) else await each
 
 
-async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Waits out a part of the service that is away for a while: it says nothing about the picture."""
-    for _ in range(_PATIENCE):
-        try:
-            return await work()
-        except SoutuError as error:
-            if error.reason.status is not Status.UNAVAILABLE:
-                raise
-            _log.warning("the build waits", reason=error.reason.name)
-            await asyncio.sleep(_PAUSE_S)
-    return await work()
-
-
-def _is_as_before(image: Image, item: Item) -> bool:
+def _is_as_before(image: Image | None, item: Item) -> bool:
+    if image is None:
+        return False
     if item.said.over(image.metadata) != image.metadata or not same_sidecar(item, image.original.sidecar):
         return False
     return (image.original.mtime_ns, image.content.size_bytes) == (item.mtime_ns, item.size_bytes)

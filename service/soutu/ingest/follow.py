@@ -31,7 +31,7 @@ class Pace:
     written for `settle_s`; `scan_s` between comparisons of the whole index with the catalogue."""
 
     poll_s: float = 5.0
-    persist_s: float = 2.0
+    persist_s: float = 10.0
     optimize_after: int = 5_000
     settle_s: float = 30.0
     scan_s: float = 600.0

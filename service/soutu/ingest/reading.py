@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from soutu.domain.embedding import Vector, rounded
@@ -24,6 +24,14 @@ class Reading:
     annotations: Annotations = NO_ANNOTATIONS
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The hash of a picture's bytes, and its embeddings that the catalogue holds."""
+
+    sha256: str
+    embeddings: Mapping[ModelRef, Vector]
+
+
 class Reader:
     """Decodes and embeds pictures. A content known already is not embedded again."""
 
@@ -35,21 +43,29 @@ class Reader:
         self._embedder = embedder
         self._catalog = catalog
 
-    async def read(self, picture: bytes, models: Collection[ModelRef]) -> Reading:
-        """The content of `picture` and its embedding under each of `models`; IMAGE_* errors."""
-        sha256 = await _hashed(picture)
+    async def known(self, hashes: Sequence[str], models: Collection[ModelRef]) -> Sequence[Known]:
+        """What the catalogue holds for contents: one of each hash, in order."""
+        held = {model: await self._catalog.embeddings(model, hashes) for model in models if hashes}
+        return [
+            Known(sha256, {model: vectors[sha256] for model, vectors in held.items() if sha256 in vectors})
+            for sha256 in hashes
+        ]
+
+    async def read(self, picture: bytes, models: Collection[ModelRef], known: Known | None = None) -> Reading:
+        """The content of `picture` and its embedding under each of `models`; IMAGE_* errors. What is known of
+        it is looked up where it is not given."""
+        if known is None:
+            (known,) = await self.known([await _hashed(picture)], models)
         embeddings: dict[ModelRef, Vector] = {}
         for model in sorted(set(models)):
             decoded = await self._decoders.decode(
                 picture, DecodeJob(self._models.card(str(model)).input, annotations=True)
             )
-            embeddings[model] = await self._embedding(decoded, sha256, model)
-        return Reading(_content(picture, sha256, decoded), embeddings, decoded.annotations)
+            held = known.embeddings.get(model)
+            embeddings[model] = await self._embedding(decoded, model) if held is None else held
+        return Reading(_content(picture, known.sha256, decoded), embeddings, decoded.annotations)
 
-    async def _embedding(self, decoded: Decoded, sha256: str, model: ModelRef) -> Vector:
-        known = await self._catalog.embeddings(model, [sha256])
-        if sha256 in known:
-            return known[sha256]
+    async def _embedding(self, decoded: Decoded, model: ModelRef) -> Vector:
         assert decoded.pixels is not None, "a job with an input answers with pixels"
         vectors = await self._embedder.embed(model, decoded.pixels[None])
         return rounded(vectors[0])

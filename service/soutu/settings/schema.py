@@ -211,7 +211,7 @@ class IndexSettings(Section):
         20_000, description="Changes that the index may be behind before writes are refused."
     )
     persist_interval_s: Seconds = Field(
-        2.0, description="How often what the index holds is made to survive a power cut."
+        10.0, description="How often what the index holds is made to survive a power cut."
     )
     optimize_after: Positive = Field(
         5_000, description="Changes after which the index rebuilds its search structures."
