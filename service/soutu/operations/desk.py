@@ -33,7 +33,7 @@ class OperationDesk:
         end = time.monotonic() + timeout_s
         operation = await self.get(operation_id)
         while not operation.state.final and time.monotonic() < end:
-            await asyncio.sleep(min(_LOOK_S, max(end - time.monotonic(), 0)))
+            await self._runner.pause(operation.uid, min(_LOOK_S, max(end - time.monotonic(), 0)))
             operation = await self.get(operation_id)
         return operation
 

@@ -72,6 +72,15 @@ class OperationRunner:
             return operation
         return replace(operation, progress=running.job.live_progress())
 
+    async def pause(self, uid: int, timeout_s: float) -> None:
+        """Returns after `timeout_s`, or as soon as the operation, where it runs here, has ended."""
+        if running := self._running.get(uid):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await running.over.wait()
+        else:
+            await asyncio.sleep(timeout_s)
+
     async def _run(self) -> None:
         while True:
             await self._turns.acquire()
@@ -110,6 +119,7 @@ class OperationRunner:
         finally:
             await running.stop()
             del self._running[operation.uid]
+            running.over.set()
             self._taken.discard(operation.uid)
             self._turns.release()
 
@@ -156,6 +166,7 @@ class _Running:
         self.job = job
         self.work = work
         self.poke = asyncio.Event()
+        self.over = asyncio.Event()
         self.task: asyncio.Future[Mapping[str, object]] = asyncio.ensure_future(work.run(job))
         self.task.add_done_callback(lambda _: self.poke.set())
 

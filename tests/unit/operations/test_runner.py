@@ -146,3 +146,22 @@ async def test_an_operation_that_runs_here_is_not_taken_up_again() -> None:
         runner.wake()
     await runner.close()
     assert (queue.waiting, work.story) == ([], ["run"])
+
+
+async def test_who_waits_for_an_operation_is_told_at_once() -> None:
+    queue, work = Queue([OPERATION]), Script(endless=True)
+    runner = OperationRunner(
+        cast(OperationCatalog, queue), {OperationKind.GENERATION: work}, SystemClock(), Metrics()
+    )
+    runner.start()
+    try:
+        await runner.pause(1, 0.05)  # the time that is given passes
+        assert not queue.ended
+        waiting = asyncio.create_task(runner.pause(1, 60 * WAIT_S))
+        await asyncio.sleep(0)
+        queue.stopping = True
+        runner.check(1)
+        await asyncio.wait_for(waiting, WAIT_S)
+        assert queue.done.is_set()
+    finally:
+        await runner.close()
