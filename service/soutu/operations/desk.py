@@ -1,6 +1,5 @@
 """The operations story: list, look, wait, cancel, delete."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 
