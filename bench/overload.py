@@ -1,11 +1,8 @@
 """Three times the load that saturates the server, by clients that honour nothing: what is still answered."""
 
-import os
-from collections.abc import Sequence, Set
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.cores import halves, on
 from bench.load import Load, driven
 from bench.models import bundled_folder, card_of, resnet_folder
 from bench.offer import Offer, Taken, offered
@@ -25,25 +22,15 @@ SETTLE_S = 5.0
 
 
 def run(scale: Scale) -> list[Table]:
-    """Of a ResNet-50 in int8, with the clients on the same cores; and of the bundled descriptor, whose
-    clients need more of the cores than its searches do: with cores of their own, and on the same ones."""
-    every = os.sched_getaffinity(0)
-    return [
-        measured(resnet_folder(), scale, (every, every), ">= 80"),
-        measured(bundled_folder(), scale, halves(), ">= 80"),
-        measured(bundled_folder(), scale, (every, every)),
-    ]
+    """Of a ResNet-50 in int8, and of the bundled descriptor."""
+    return [measured(resnet_folder(), scale, ">= 80"), measured(bundled_folder(), scale, ">= 80")]
 
 
-def measured(model: Path, scale: Scale, cores: tuple[Set[int], Set[int]], target: str = "") -> Table:
+def measured(model: Path, scale: Scale, target: str) -> Table:
     """The peak of closed loops, then the open loop, on one server that keeps next to nothing in its cache, so
-    that pictures may be asked for again. `cores` are those of the server and those of its clients."""
+    that pictures may be asked for again."""
     pictures = query_pictures(scale.queries)
-    with ExitStack() as stack:
-        store = picture_store(model, scale.images)
-        with on(cores[0]):
-            server = stack.enter_context(serving(store, CACHE_MEMORY_BYTES="1024"))
-        stack.enter_context(on(cores[1]))
+    with serving(picture_store(model, scale.images), CACHE_MEMORY_BYTES="1024") as server:
         first_answer(server.address, search_request(COLLECTION, pictures[-1]))
         requests = [request(picture) for picture in pictures]
         peaks = {callers: peak(server.address, requests, callers) for callers in CALLERS}
@@ -59,8 +46,7 @@ def measured(model: Path, scale: Scale, cores: tuple[Set[int], Set[int]], target
         Row(f"closed loop afterwards, {CALLERS[0]} callers", after, "searches/s"),
         *taken_rows(taken, TIMES * best),
     ]
-    place = "on the same cores" if cores[0] & cores[1] else "on cores of their own"
-    return Table(f"{card_of(model).ref}, {scale.images:,} pictures stored, clients {place}", rows)
+    return Table(f"{card_of(model).ref}, {scale.images:,} pictures stored", rows)
 
 
 def peak(address: str, requests: Sequence[bytes], callers: int) -> float:
