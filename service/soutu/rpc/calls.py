@@ -233,8 +233,8 @@ def _forgetting(call: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any
     """`call`, which leaves nothing of an aborted call behind.
 
     gRPC's state of a call keeps the error that the call was aborted with, and that error's traceback leads by
-    way of our frames back to the state: a circle that would hold the request until the garbage collector's last
-    generation, which counts objects and not their bytes.
+    way of our frames back to the state: a circle that would hold the request until the garbage collector
+    comes to its last generation, which counts objects and not their bytes.
     """
 
     async def forgetting(requests: Any, context: Context) -> Any:
