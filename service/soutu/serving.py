@@ -57,6 +57,8 @@ async def serve(
     """
     configure(settings.log.level, settings.log.format)
     sys.setswitchinterval(_SWITCH_S)
+    for key, root in settings.missing_roots:
+        _log.warning("this directory is not there", setting=key, path=str(root))
     metrics = Metrics()
     directory = DataDirectory.open(settings.data_dir)
     try:

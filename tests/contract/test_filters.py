@@ -351,6 +351,30 @@ def sortable(image: Image, name: str) -> tuple[bool, object]:
     return value is not None, value if value is not None else 0
 
 
+NAMES = {
+    "collections/{}/*": {"cat-1", "cat-2", "dog"},
+    "collections/{}/images/*": {"cat-1", "cat-2", "dog"},
+    "collections/{}/images/cat*": {"cat-1", "cat-2"},
+    "*/images/cat*": {"cat-1", "cat-2"},
+    "*/dog": {"dog"},
+    "collections/other/*": set(),
+    "cat*": {"cat-1", "cat-2"},
+}
+
+
+def test_wildcards_in_names_see_whole_names_where_they_have_slashes(world: World) -> None:
+    async def run() -> None:
+        async with world.filled({}, [put(name) for name in ("cat-1", "cat-2", "dog")]) as within:
+            for pattern, wanted in NAMES.items():
+                text = f'name = "{pattern.format(within.collection.id)}"'
+                await check(within, text)
+                listing = Listing(parse_filter(text, within.collection))
+                found = await within.catalog.find_images(within.collection.uid, listing, (), MANY)
+                assert {image.id for image in found} == wanted, text
+
+    world.run(run())
+
+
 def test_not_a_number_is_a_field_that_is_not_set(world: World) -> None:
     field = Field("attributes.number_1", AttributeType.NUMBER)
     point = Point(1, 1, vector(), {"attributes.number_1": math.nan})

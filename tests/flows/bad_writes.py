@@ -76,6 +76,7 @@ WRITES: dict[str, BadCall] = {
     "65 tags": BadCall(
         describing(tags=[str(tag) for tag in range(65)]), INVALID, "FIELD_INVALID", "image.tags"
     ),
+    "empty tag": BadCall(describing(tags=["cat", ""]), INVALID, "FIELD_INVALID", "image.tags"),
     "rating": BadCall(describing(rating=6), INVALID, "FIELD_INVALID", "image.rating"),
     "source uri": BadCall(describing(source_uri="x" * 2_049), INVALID, "FIELD_INVALID", "image.source_uri"),
     "on_conflict": BadCall(uploading(on_conflict=99), INVALID, "FIELD_INVALID", "on_conflict"),

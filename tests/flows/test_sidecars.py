@@ -79,6 +79,30 @@ def test_a_sync_follows_sidecars_and_leaves_what_users_set(
     assert client.collections.sync(collection, root).wait().unchanged == 1
 
 
+def test_a_picture_that_moves_brings_its_new_sidecar_along(
+    client: Client, collection: str, build_root: Path
+) -> None:
+    root = build_root / collection
+    root.mkdir()
+    for number, name in enumerate(("a", "b")):
+        (root / f"{name}.jpg").write_bytes(jpeg(515 + number, 64, 48))
+    (root / "a.jpg.xmp").write_bytes(sidecar(3, "cat"))
+    client.collections.sync(collection, root).wait()
+    names = {path: image.name for path, image in images(client, collection).items()}
+
+    (root / "moved").mkdir()
+    for name in ("a", "b"):
+        (root / f"{name}.jpg").rename(root / "moved" / f"{name}.jpg")
+    (root / "a.jpg.xmp").unlink()
+    (root / "moved" / "a.xmp").write_bytes(sidecar(5, "tom"))
+    (root / "moved" / "b.xmp").write_bytes(sidecar(4, "new"))
+    result = client.collections.sync(collection, root).wait()
+    assert (result.moved, result.changed, result.failed) == (2, 2, 0)
+    assert said(client.images.get(names["a.jpg"])) == (5, ["tom"])
+    assert said(client.images.get(names["b.jpg"])) == (4, ["new"])
+    assert client.collections.sync(collection, root).wait().unchanged == 2
+
+
 def test_a_sidecar_that_cannot_be_read_is_recorded_and_stops_no_picture(
     client: Client, collection: str, build_root: Path
 ) -> None:

@@ -142,3 +142,34 @@ def test_files_that_cannot_be_used_are_named_at_the_start(
     assert sentence in told
     assert "Traceback" not in told
     assert told.count("\n") <= 2
+
+
+def test_what_keeps_tls_from_working_is_one_sentence_and_one_advice(
+    secure: Served, ours: Authority, server: Served, tmp_path: Path
+) -> None:
+    theirs = Authority(tmp_path, "theirs")
+    (tmp_path / "no.pem").write_text("nonsense")
+    tried = {
+        (secure.address, "--ca", theirs.certificate): ("TLS handshake failed", "--ca names"),
+        (secure.address,): ("closed the connection at once", "--ca names"),
+        (secure.address, "--ca", tmp_path / "no.pem"): ("are no sound PEM", "--ca"),
+        (server.address, "--ca", ours.certificate): ("does not speak TLS", "Leave out --ca"),
+    }
+    for (address, *shown), (fault, advice) in tried.items():
+        told = soutu("--address", str(address), *map(str, shown), "models", "list", ok=False)
+        assert fault in told
+        assert advice in told
+        assert told.count("\n") == 1, told
+    named = {"SOUTU_CLIENT_SERVER_NAME": "elsewhere", "SOUTU_CLIENT_AUTHORITIES": str(ours.certificate)}
+    told = soutu("--address", secure.address, "models", "list", ok=False, variables=named)
+    assert "for another name" in told
+    assert "client.server_name" in told
+
+
+def test_handshakes_that_fail_write_nothing_between_the_lines_of_the_log(secure: Served) -> None:
+    assert not reaches(secure, None)
+    lines = (line for line in secure.log().splitlines() if not line.startswith("Soutu serves at"))
+    assert all(line.startswith("{") for line in lines), secure.log()
+    loud = {"GRPC_VERBOSITY": "INFO", "SOUTU_CLIENT_TLS": "true"}
+    told = soutu("--address", secure.address, "models", "list", ok=False, variables=loud)
+    assert "ssl_transport_security" in told, "who asks for it sees it"

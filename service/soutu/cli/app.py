@@ -1,5 +1,6 @@
 """The command line: its groups, and the options that come before the command."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -96,6 +97,9 @@ def global_options(
     ] = False,
 ) -> None:
     """Keeps the options for the command that follows."""
+    # Else gRPC's core writes lines of its own to stderr, of each handshake that fails: a log in JSON would
+    # not be one. What our sentences do not tell of it, --verbose shows.
+    os.environ.setdefault("GRPC_VERBOSITY", "INFO" if verbose else "NONE")
     if verbose:
         from soutu.observe.logs import configure
 

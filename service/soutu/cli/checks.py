@@ -39,13 +39,15 @@ def checked(invocation: Invocation) -> Iterator[Check]:
     yield _python()
     yield _packages()
     try:
-        data_dir = invocation.settings().data_dir
+        settings = invocation.settings()
     except SettingsError as error:
         yield Check("settings", False, str(error), "`soutu config` shows which are in force.")
         return
-    yield Check("settings", True, f"data directory {data_dir}")
+    yield Check("settings", True, f"data directory {settings.data_dir}")
     if not invocation.address:
-        yield _data_dir(data_dir)
+        yield _data_dir(settings.data_dir)
+        for key, root in settings.missing_roots:
+            yield Check(key, False, f"{root} is not there", f"Mount its disk, or take it out of {key}.")
     yield from _server(invocation)
 
 

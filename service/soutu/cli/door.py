@@ -22,8 +22,20 @@ def client_for(address: str, settings: "ClientSettings | None" = None, *, tls: b
 
 def _key(settings: "ClientSettings") -> str | None:
     if settings.key_file:
-        return _content(settings.key_file).decode("utf-8", "replace").strip()
-    return settings.key or None
+        return _whole(_content(settings.key_file).decode("utf-8", "replace").strip(), str(settings.key_file))
+    return _whole(settings.key, "client.key") if settings.key else None
+
+
+def _whole(key: str, place: str) -> str:
+    """The key that was found at a place, if it is one and there is nothing beside it."""
+    from soutu.client.calls import checked_key
+
+    try:
+        return checked_key(key)
+    except ValueError as error:
+        sentence = "holds no key, or more than the key" if key else "is empty"
+        advice = "`soutu keys new` prints one behind `key:`; the file has that word and nothing else"
+        raise CommandError(f"{place} {sentence}: {advice}.") from error
 
 
 def _tls(settings: "ClientSettings", spoken: bool) -> "Tls | None":

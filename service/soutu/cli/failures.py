@@ -24,6 +24,15 @@ _ADVICE = {
 }
 
 
+_TLS_ADVICE = {
+    "untrusted": "--ca names the file of the authority that signed it.",
+    "other-name": "The setting client.server_name says which name it has.",
+    "plain": "Leave out --ca, --cert and client.tls, or give the server a certificate.",
+    "files": "Look at the files of --ca, --cert and --cert-key.",
+    "closed": "--ca names the authority of a server that speaks TLS; --cert and --cert-key a certificate that"
+    " it may ask for.",
+}
+
 _FIELDS = {
     "collection_id": "The collection's id",
     "collection": "The collection's id",
@@ -82,6 +91,8 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
 
 
 def _of_call(error: "SoutuCallError") -> tuple[str, ExitCode]:
+    if error.unreachable and (advice := _TLS_ADVICE.get(error.metadata.get("tls", ""))):
+        return f"{error.message}. {advice}", ExitCode.UNREACHABLE
     if error.unreachable:
         return f"{error.message}. Is it running? `soutu serve` starts it.", ExitCode.UNREACHABLE
     advice = _ADVICE.get(error.reason, "")

@@ -1,5 +1,6 @@
 """One way to make a call: a deadline, the key, and errors that say what happened."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,6 +11,20 @@ from soutu.client.errors import error_of_call
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+
+_KEY = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
+
+
+def checked_key(key: str) -> str:
+    """The key, if it can be one; ValueError, which does not repeat it, where it cannot."""
+    if not isinstance(key, str):
+        raise TypeError(f"key must be a str, not {type(key).__name__}")
+    if not _KEY.fullmatch(key):
+        raise ValueError(
+            "key is no key: one is a single word of at most 512 letters, digits and - . _ ~ + / =, without"
+            " spaces and line ends"
+        )
+    return key
 
 
 @dataclass(frozen=True, slots=True)

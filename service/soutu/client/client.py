@@ -8,7 +8,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from soutu.client.admin import Admin
-from soutu.client.calls import Calls
+from soutu.client.calls import Calls, checked_key
 from soutu.client.channel import Tls, open_channel
 from soutu.client.collections import Collections
 from soutu.client.errors import SoutuCallError
@@ -69,6 +69,7 @@ class Client:
         key: str | None = None,
         tls: Tls | None = None,
     ) -> None:
+        key = checked_key(key) if key else None
         self.address = address
         self._channel = open_channel(address, tls)
         self._calls = Calls(self._channel, address, timeout_s, key)

@@ -7,14 +7,17 @@ import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from soutu.client.handshakes import tls_fault
+
 
 class SoutuCallError(Exception):
     """A call that failed.
 
     `status` is the gRPC status by its canonical name ("NOT_FOUND"); `reason` the stable code that programs
     should look at ("IMAGE_NOT_FOUND"), empty where gRPC itself refused the call; `message` a sentence for
-    people; `metadata` short facts such as `field`; `retry_after_s` what the server advises, else None;
-    `hint` what a program may have meant, which only the text of the exception shows.
+    people; `metadata` short facts such as `field`, or `tls` (a `TlsFault`) where TLS kept us from the server;
+    `retry_after_s` what the server advises, else None; `hint` what a program may have meant, which only the
+    text of the exception shows.
     """
 
     def __init__(
@@ -51,8 +54,17 @@ def error_of_call(error: grpc.RpcError, address: str) -> SoutuCallError:
         return error_of_status(status)
     code: grpc.StatusCode = error.code()
     if code is grpc.StatusCode.UNAVAILABLE:
-        return SoutuCallError(code.name, f"no server can be reached at {address} ({error.details()})")
+        return _unreached(error.details() or "", address)
     return SoutuCallError(code.name, error.details() or code.name.lower().replace("_", " "))
+
+
+def _unreached(details: str, address: str) -> SoutuCallError:
+    name = grpc.StatusCode.UNAVAILABLE.name
+    if found := tls_fault(details):
+        fault, sentence = found
+        message = f"the server at {address} cannot be talked to: {sentence}"
+        return SoutuCallError(name, message, metadata={"tls": fault.value})
+    return SoutuCallError(name, f"no server can be reached at {address} ({details})")
 
 
 def error_of_status(status: status_pb2.Status) -> SoutuCallError:

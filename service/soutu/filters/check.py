@@ -49,9 +49,21 @@ def meaning_of(restriction: Restriction, schema: Schema) -> Filter:
     if field.type in _SCALARS:
         return _scalar(field, restriction)
     pattern = pattern_of(restriction)
-    if field.name == "name" and not pattern.open_start:
-        pattern = Pattern(pattern.text.removeprefix(schema.image_prefix), False, pattern.open_end)
+    if field.name == "name":
+        anywhere = restriction.comparator == ":" and pattern.exact
+        named = Pattern(pattern.text, True, True) if anywhere else pattern
+        pattern = _of_id(named, schema.image_prefix) if "/" in pattern.text else pattern
     return _text(field, restriction, pattern)
+
+
+def _of_id(name: Pattern, prefix: str) -> Pattern:
+    """What a pattern of whole names says of ids, which have no slash: a name is the prefix and the id. One
+    that no name has is left as it is, and accepts no id."""
+    if name.open_end and (name.text in prefix if name.open_start else prefix.startswith(name.text)):
+        return Pattern("", open_end=True)
+    before, slash, of_id = name.text.rpartition("/")
+    fits = prefix.endswith(before + slash) if name.open_start else prefix == before + slash
+    return Pattern(of_id, False, name.open_end) if fits else name
 
 
 def _presence(field: Field) -> Filter:

@@ -82,12 +82,7 @@ class DecodePool:
         try:
             self._refuse_when_closed()
             decoder = await self._living(slot)
-            seconds = self._limits.seconds_allowed(data)
-            async with asyncio.timeout(seconds) as deadline:
-                with Overrun(
-                    decoder, deadline, seconds, partial(self._lanes.set_aside, slot), slot.note_slow
-                ):
-                    lengths, body = await decoder.exchange(pack_job(data, job))
+            lengths, body = await self._exchanged(decoder, slot, data, job)
             self.jobs += 1
             return unpack_answer(lengths, body, job)
         except TimeoutError:
@@ -101,6 +96,16 @@ class DecodePool:
         self.replaced += 1
         self._spawn(self._refill(slot))
         raise SoutuError(lost)
+
+    async def _exchanged(
+        self, decoder: DecoderProcess, slot: Slot, data: bytes, job: DecodeJob
+    ) -> tuple[tuple[int, int, int], bytearray]:
+        """The decoder's answer, in time. A deadline knows its task, so it must not lie in the frame of a
+        refusal: the task keeps that, and picture and all would wait for the garbage collector."""
+        seconds = self._limits.seconds_allowed(data)
+        async with asyncio.timeout(seconds) as deadline:
+            with Overrun(decoder, deadline, seconds, partial(self._lanes.set_aside, slot), slot.note_slow):
+                return await decoder.exchange(pack_job(data, job))
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

@@ -87,14 +87,15 @@ def unpack_answer(lengths: tuple[int, int, int], body: bytearray, job: DecodeJob
     text, thumbnail, pixels = _parts(lengths, body)
     try:
         fields = json.loads(bytes(text))
-        refusal = _refusal(fields) if "reason" in fields else None
-        decoded = None if refusal else _decoded(fields, thumbnail, _shaped(pixels, job))
+        answer = _refusal(fields) if "reason" in fields else _decoded(fields, thumbnail, _shaped(pixels, job))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not an answer") from error
-    if refusal is not None:
-        raise refusal
-    assert decoded is not None
-    return decoded
+    if isinstance(answer, Decoded):
+        return answer
+    try:
+        raise answer
+    finally:
+        del answer  # else this frame would hold the error that holds the frame, and the picture with it
 
 
 def _parts(lengths: tuple[int, int, int], body: bytearray) -> tuple[memoryview, memoryview, memoryview]:

@@ -35,7 +35,8 @@ class Comparison:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done. `touched` are files whose time alone has changed: nobody needs to hear of them."""
+    """What is to be done. `touched` are files whose time alone has changed: nobody needs to hear of them. A
+    moved file with another sidecar than before is a changed one, too, once it has moved."""
 
     added: list[Item] = field(default_factory=list)
     changed: list[Item] = field(default_factory=list)
@@ -104,6 +105,7 @@ async def planned(comparison: Comparison, digests: Digests, *, keep_vanished: bo
         else:
             plan.changed.append(item)
     left = _with_moves(plan, comparison, hashes)
+    plan.changed += [item for item, file in plan.moved if not same_sidecar(item, file.sidecar)]
     plan.deleted = [] if keep_vanished else left
     return plan
 

@@ -72,7 +72,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         wrap = self._streaming if streams else self._single
         if method in _ENDLESS:
             wrap = self._endless
-        wrapped = wrap(method, behaviour, caller, bool(handler.request_streaming))
+        wrapped = _forgetting(wrap(method, behaviour, caller, bool(handler.request_streaming)))
         return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
 
     def _refusing(self, method: str, refusal: SoutuError) -> grpc.RpcMethodHandler[Any, Any]:
@@ -185,6 +185,7 @@ class Call:
                 code = self._code(error)
                 await self._abort(error)
         finally:
+            _let_go(error)
             self._metrics.request_ended(self._method, code, time.perf_counter() - self._began_s)
             self._scope.__exit__(None, None, None)
 
@@ -218,6 +219,33 @@ class Call:
                 await self._context.abort(code_of(fault.reason.status), status.message, trailers)
         except (TimeoutError, grpc.aio.InternalError):  # it takes nothing, or gRPC has ended the call itself
             raise asyncio.CancelledError from error
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Takes the tracebacks from an error that has been told of: a frame in them that holds the error itself,
+    as `raise outcome` makes one, is a circle, and holds the request."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__context__
+
+
+def _forgetting(call: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+    """`call`, which leaves nothing of an aborted call behind.
+
+    gRPC's state of a call keeps the error that the call was aborted with, and that error's traceback leads by
+    way of our frames back to the state: a circle that would hold the request until the garbage collector
+    comes to its last generation, which counts objects and not their bytes.
+    """
+
+    async def forgetting(requests: Any, context: Context) -> Any:
+        try:
+            return await call(requests, context)
+        except grpc.aio.AbortError as aborted:
+            aborted.__context__ = None
+            del requests, context
+            raise aborted.with_traceback(None)  # noqa: B904  # it has no cause but the one let go
+
+    return forgetting
 
 
 def fault_of(error: BaseException, method: str) -> SoutuError:

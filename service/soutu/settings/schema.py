@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from soutu.settings.shapes import BucketUrl, HostAndPort, RedisUrl, WebAddress
+
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
@@ -129,6 +131,13 @@ def _refused(key: str, value: object, sentence: str) -> PydanticCustomError:
     return PydanticCustomError("rule", sentence, {"key": key, "value": str(value)})
 
 
+def _is_there(directory: Path) -> bool:
+    try:
+        return directory.is_dir()
+    except OSError:  # what lies above it may not be entered
+        return False
+
+
 def _is_local(host: str) -> bool:
     if host == "localhost" or host.startswith("unix:"):
         return True
@@ -188,7 +197,7 @@ class ArchiveSettings(Section):
 class InferenceSettings(Section):
     """How models are run."""
 
-    url: str = Field(
+    url: HostAndPort = Field(
         "", description="A Triton server that runs them, as host:port of its gRPC; empty is this process."
     )
     wait_s: Seconds = Field(10.0, description="The longest that a request to Triton is waited for.")
@@ -267,7 +276,7 @@ class CacheSettings(Section):
     memory_bytes: Bytes = Field(
         64 * MIB, description="The most memory for remembered embeddings and search answers."
     )
-    url: str = Field(
+    url: RedisUrl = Field(
         "",
         repr=False,
         description="A Redis to remember them in, as redis://host:6379/0; empty is this process's memory.",
@@ -280,12 +289,11 @@ class CacheSettings(Section):
 class ObjectsSettings(Section):
     """The store of original images."""
 
-    url: str = Field(
+    url: BucketUrl = Field(
         "",
-        pattern=r"^(s3://[^/]+(/.*)?)?$",
         description="An S3 bucket for them, as s3://bucket/prefix; empty is a directory in data_dir.",
     )
-    endpoint: str = Field(
+    endpoint: WebAddress = Field(
         "", description="The address of an S3 server that is not Amazon's, as https://host."
     )
     region: str = Field("", description="The bucket's region.")
@@ -347,6 +355,13 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     objects: ObjectsSettings = ObjectsSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def missing_roots(self) -> list[tuple[str, Path]]:
+        """The directories for builds and backups that are not there now, such as those of a disk that is not
+        mounted, each behind its setting."""
+        roots = {"build_roots": self.build_roots, "backup_roots": self.backup_roots}
+        return [(key, root) for key, own in roots.items() for root in own if not _is_there(root)]
 
     @model_validator(mode="after")
     def _public_only_on_request(self) -> "Settings":

@@ -145,7 +145,7 @@ class StringValues(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The strings; duplicates are dropped."""
+        """At most 64 strings of 1 to 1,024 characters; duplicates are dropped."""
 
     def __init__(
         self,

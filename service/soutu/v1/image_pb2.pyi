@@ -119,7 +119,7 @@ class Image(_message.Message):
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Keywords, at most 64 of at most 128 characters; duplicates are dropped."""
+        """Keywords, at most 64 of 1 to 128 characters; duplicates are dropped."""
 
     @_builtins.property
     def attributes(self) -> _containers.MessageMap[_builtins.str, _attribute_pb2.AttributeValue]:

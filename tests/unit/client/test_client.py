@@ -15,6 +15,13 @@ def test_the_key_goes_with_every_call(client: Client, script: Script) -> None:
     assert script.metadata["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize("key", ["two words", "one\ntwo", "schlüssel", "secret\n", "x" * 513])
+def test_what_cannot_be_a_key_is_refused_before_any_call(key: str) -> None:
+    with pytest.raises(ValueError, match="key is no key: one is a single word") as refused:
+        Client(key=key)
+    assert key not in str(refused.value)
+
+
 def test_a_call_ends_at_its_deadline(script: Script) -> None:
     script.delay_s = 1.0
     with served(script) as address, Client(address, timeout_s=0.2) as client:

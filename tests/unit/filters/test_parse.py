@@ -30,6 +30,7 @@ from soutu.filters.parse import parse_fields, parse_filter, parse_order
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ATTRIBUTES = {kind.value: kind for kind in AttributeType}
 PHOTOS = Collection(1, "photos", "", "", ATTRIBUTES, 0, 1, 0, NOW, NOW)
+NAME = Field("name", AttributeType.STRING)
 TITLE, TAGS = Field("title", AttributeType.STRING), Field("tags", AttributeType.STRINGS)
 RATING = Field("rating", AttributeType.INTEGER)
 
@@ -77,10 +78,18 @@ MEANINGS: dict[str, Filter] = {
     "tags:cat": Equals(TAGS, "cat"),
     'tags:"*cat"': Contains(TAGS, Place.END, "cat"),
     "tags:*": Present(TAGS),
-    "name = collections/photos/images/cat-1": Equals(Field("name", AttributeType.STRING), "cat-1"),
-    "name = collections/photos/images/cat-*": Contains(
-        Field("name", AttributeType.STRING), Place.START, "cat-"
-    ),
+    "name = collections/photos/images/cat-1": Equals(NAME, "cat-1"),
+    "name = collections/photos/images/cat-*": Contains(NAME, Place.START, "cat-"),
+    "name = collections/photos/*": Present(NAME),
+    "name = collections/photos/images/*": Present(NAME),
+    "name:collections/photos/images/cat-1": Contains(NAME, Place.START, "cat-1"),
+    'name = "*/images/cat*"': Contains(NAME, Place.START, "cat"),
+    'name = "*/cat"': Equals(NAME, "cat"),
+    'name:"otos/ima"': Present(NAME),
+    'name = "*collections*"': Contains(NAME, Place.ANYWHERE, "collections"),
+    "name = collections/pho*": Present(NAME),
+    "name = collections/other/*": Contains(NAME, Place.START, "collections/other/"),
+    "name < collections/photos/images/m": Compares(NAME, Direction.LESS, "m"),
     "keeping = STORED": Equals(Field("keeping", AttributeType.STRING), "stored"),
     "attributes.boolean = true": Equals(own(AttributeType.BOOLEAN), True),
     "attributes.boolean != false": Not(Equals(own(AttributeType.BOOLEAN), False)),

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,21 @@ async def test_refusals_keep_reason_message_and_metadata(pool: DecodePool) -> No
     assert await reason_of(pool, PHOTO[:500]) is Reason.IMAGE_UNREADABLE
     assert await reason_of(pool, bytes(LIMITS.size_bytes + 1)) is Reason.IMAGE_TOO_LARGE
     assert pool.replaced == 0
+
+
+async def test_a_refused_picture_is_gone_without_the_garbage_collector(pool: DecodePool) -> None:
+    picture = b"no picture" * 10
+    holders = sys.getrefcount(picture)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with suppress(SoutuError):  # pytest.raises would keep it in a circle of its own
+                await pool.decode(picture, JOB)
+        await asyncio.sleep(0)
+        assert sys.getrefcount(picture) == holders
+    finally:
+        gc.enable()
 
 
 async def test_large_files_and_many_callers_at_once_get_their_own_answers(pool: DecodePool) -> None:

@@ -121,6 +121,46 @@ def test_a_wrong_value_is_named_with_its_source(
     assert sentence in refusal(nobody | {variable: value})
 
 
+ADDRESSES = {
+    "SOUTU_INFERENCE_URL": (
+        ("127.0.0.1:8001", "triton:8001", "[::1]:8001", ""),
+        ("http://127.0.0.1:8001", "triton", "triton:99999", "triton:8001/x", " triton:8001"),
+        "inference.url {!r} (set in SOUTU_INFERENCE_URL): should be host:port",
+    ),
+    "SOUTU_CACHE_URL": (
+        ("redis://127.0.0.1:6379/0", "rediss://me:secret@redis", "unix:///run/redis.sock", ""),
+        (
+            "redi://127.0.0.1",
+            "127.0.0.1:6379",
+            "redis://",
+            "redis://host:port",
+            "redis://host:70000",
+            "redis://h/x",
+        ),
+        "cache.url (set in SOUTU_CACHE_URL): should be as redis://host:6379/0",
+    ),
+    "SOUTU_OBJECTS_URL": (
+        ("s3://bucket", "s3://bucket/some/prefix", ""),
+        ("s3:bucket", "bucket", "https://bucket", "s3:///x"),
+        "objects.url {!r} (set in SOUTU_OBJECTS_URL): should be s3://bucket",
+    ),
+    "SOUTU_OBJECTS_ENDPOINT": (
+        ("https://s3.example.org", "http://127.0.0.1:9000", ""),
+        ("127.0.0.1:9000", "ftp://host", "http://", "http://host:port"),
+        "objects.endpoint {!r} (set in SOUTU_OBJECTS_ENDPOINT): should be as https://host",
+    ),
+}
+
+
+@pytest.mark.parametrize("variable", ADDRESSES)
+def test_addresses_that_are_none_are_refused_at_the_start(nobody: dict[str, str], variable: str) -> None:
+    good, bad, sentence = ADDRESSES[variable]
+    for text in good:
+        assert read_settings(environ=nobody | {variable: text})
+    for text in bad:
+        assert sentence.format(text) in refusal(nobody | {variable: text}), text
+
+
 @pytest.mark.parametrize("text", ["port = = 1", 'a = "\\ud800"', "[server"])
 def test_a_file_that_is_not_toml_is_named(nobody: dict[str, str], tmp_path: Path, text: str) -> None:
     assert "a.toml is not valid TOML" in refusal(nobody, written(tmp_path / "a.toml", text))

@@ -65,6 +65,8 @@ def metadata_of(message: image_pb2.Image, schema: Mapping[str, AttributeType], p
 def _strings(texts: list[str], field: str, length: int) -> tuple[str, ...]:
     if len(texts) > 64:
         raise invalid_field(field, "must be at most 64")
+    if "" in texts:  # no filter could name it
+        raise invalid_field(field, "must not be empty texts")
     return tuple(dict.fromkeys(checked_text(text, field, length) for text in texts))
 
 
