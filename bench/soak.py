@@ -4,7 +4,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.models import bundled_folder, card_of
+from bench.on_stack import stack
 from bench.pictures import PICTURES, query_pictures, stored_pictures
 from bench.report import Row, Table
 from bench.scale import Scale
@@ -154,13 +155,24 @@ class Visitor:
 
 
 def run(scale: Scale) -> list[Table]:
-    """Minute by minute; the growth is from the end of the warm-up to the last minute."""
+    """Minute by minute, of the service alone."""
+    return [soaked(scale, {})]
+
+
+def run_on_stack(scale: Scale) -> list[Table]:
+    """The same, with every part on a server of its own."""
+    with stack() as settings:
+        return [soaked(scale, settings)]
+
+
+def soaked(scale: Scale, settings: Mapping[str, str]) -> Table:
+    """The growth is that of our processes, from the end of the warm-up to the last minute."""
     pictures, patterns = query_pictures(PICTURES_ASKED), stored_pictures(BUILT)
     data = DATA / "soak"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
     dimension = card_of(bundled_folder()).dimension
-    with serving(data, BUILD_ROOTS=str(PICTURES)) as server, Client(server.address) as client:
+    with serving(data, **settings, BUILD_ROOTS=str(PICTURES)) as server, Client(server.address) as client:
         client.collections.create(COLLECTION)
         visitors = [Visitor(client, pictures, dimension, number) for number in range(WORKERS)]
         with ThreadPoolExecutor(WORKERS + 2) as pool:
@@ -170,7 +182,7 @@ def run(scale: Scale) -> list[Table]:
             works += [pool.submit(build, client, patterns, diary), pool.submit(look, server, diary)]
             for work in works:
                 work.result()
-    return [table(scale, diary.minutes)]
+    return table(scale, diary.minutes)
 
 
 def build(client: Client, patterns: list[str], diary: Diary) -> None:
