@@ -27,7 +27,7 @@ from soutu.filters.evaluate import accepts
 from soutu.filters.literals import literal_of
 from soutu.filters.parse import parse_filter
 from soutu.ports import VectorIndex
-from tests.contract.catalog_fixtures import DRAFT, content, opened, put, vector
+from tests.contract.catalog_fixtures import DRAFT, MovableClock, content, put, vector
 
 GENERATION = 1
 MANY = 1_000
@@ -211,9 +211,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(catalog_url: str, tmp_path: Path) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        catalog = runner.run(opened(tmp_path))
+        catalog = runner.run(SqlCatalog.open(catalog_url, MovableClock()))
         edge = QdrantEdgeIndex(tmp_path / "index", threads=1)
         yield World(runner, catalog, edge)
         runner.run(edge.close())

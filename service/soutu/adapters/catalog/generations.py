@@ -77,7 +77,9 @@ class SqlGenerations(CatalogPart):
         """Forgets the generation and, if no other has its model, its embeddings too; GENERATION_ACTIVE."""
 
         async def forget(connection: AsyncConnection) -> None:
-            own = select(collections.c.active_generation).where(collections.c.uid == generation.collection_uid)
+            own = select(collections.c.active_generation).where(
+                collections.c.uid == generation.collection_uid
+            )
             active = (await connection.execute(own.with_for_update())).scalar_one_or_none()
             if active == generation.uid:
                 raise SoutuError(Reason.GENERATION_ACTIVE)

@@ -94,7 +94,9 @@ def no_pad_collation(connection: Connection) -> str:
 
 
 def _engine(url: URL, pool: Pool, isolation: str) -> AsyncEngine:
-    from soutu.adapters.catalog.mysql_connection import MendedConnection  # aiomysql is loaded where it is used
+    from soutu.adapters.catalog.mysql_connection import (
+        MendedConnection,  # aiomysql is loaded where it is used
+    )
 
     arguments = {
         "async_creator_fn": MendedConnection.connect,

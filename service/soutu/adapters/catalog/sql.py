@@ -12,6 +12,7 @@ from soutu.adapters.catalog.collections import SqlCollections
 from soutu.adapters.catalog.commit import SqlCommits
 from soutu.adapters.catalog.contents import SqlContents
 from soutu.adapters.catalog.embeddings import SqlEmbeddings
+from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
 from soutu.adapters.catalog.mysql import Pool, mysql_database
@@ -20,7 +21,6 @@ from soutu.adapters.catalog.purging import SqlPurging
 from soutu.adapters.catalog.schema import bring_up_to_date
 from soutu.adapters.catalog.selections import SqlSelections
 from soutu.adapters.catalog.snapshots import SqlSnapshots
-from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.sqlite import sqlite_database
 from soutu.adapters.catalog.warming import SqlWarming
 from soutu.domain.errors import Reason, SoutuError
@@ -46,9 +46,7 @@ class SqlCatalog(
     """The Catalog port on one database. Open it with `open`; a file, under the data directory's lock."""
 
     @classmethod
-    async def open(
-        cls, url: str, clock: Clock, *, remembered: int = 1_000, pool: Pool | None = None
-    ) -> Self:
+    async def open(cls, url: str, clock: Clock, *, remembered: int = 1_000, pool: Pool | None = None) -> Self:
         """The catalogue at `url`, migrated to our schema and with interrupted deletions finished:
         "sqlite+aiosqlite:////path/catalog.db", which keeps the rows of up to `remembered` images in memory,
         or "mysql+aiomysql://user:password@host:port/database", which keeps connections in `pool`.
@@ -77,4 +75,8 @@ def _database(url: str, remembered: int, pool: Pool) -> Database:
         named = make_url(url)
     except ArgumentError as error:
         raise SoutuError(Reason.CATALOG_UNAVAILABLE, "catalog.url is no URL of a database.") from error
-    return sqlite_database(named, remembered) if named.get_backend_name() == "sqlite" else mysql_database(named, pool)
+    return (
+        sqlite_database(named, remembered)
+        if named.get_backend_name() == "sqlite"
+        else mysql_database(named, pool)
+    )
