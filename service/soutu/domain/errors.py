@@ -172,7 +172,7 @@ class Reason(Enum):
 
     BACKUP_UNSUPPORTED = (
         Status.FAILED_PRECONDITION,
-        "The catalogue is on a database server: back it up with the server's own tools, or export collections.",
+        "The catalogue is on a database server: use the server's own backups, or export collections.",
     )
     BACKUP_RUNNING = Status.FAILED_PRECONDITION, "Another backup is being made; wait for it or cancel it."
 

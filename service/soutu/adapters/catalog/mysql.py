@@ -1,14 +1,14 @@
 """Everything that is MySQL's and MariaDB's own: opening, and what their errors mean.
 
-Transactions are READ COMMITTED: each statement sees what is committed when it begins, so what is read once a row
-is locked is as new as the lock; and no gaps between rows are locked, which would have strangers wait.
+Transactions are READ COMMITTED: each statement sees what is committed when it begins, so what is read once
+a row is locked is as new as the lock; and no gaps between rows are locked, which would have strangers wait.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, Dialect, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -88,9 +88,9 @@ def migrating_alone(connection: Connection) -> Iterator[None]:
         connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
 
 
-def no_pad_collation(connection: Connection) -> str:
+def no_pad_collation(dialect: Dialect) -> str:
     """The collation that compares texts code point by code point, blanks at their end included."""
-    return "utf8mb4_nopad_bin" if _is_mariadb(connection) else "utf8mb4_0900_bin"
+    return "utf8mb4_nopad_bin" if _is_mariadb(dialect) else "utf8mb4_0900_bin"
 
 
 def _engine(url: URL, pool: Pool, isolation: str) -> AsyncEngine:
@@ -121,7 +121,7 @@ def _engine(url: URL, pool: Pool, isolation: str) -> AsyncEngine:
 
 
 def _refuse_old(connection: Connection) -> None:
-    kind = "MariaDB" if _is_mariadb(connection) else "MySQL"
+    kind = "MariaDB" if _is_mariadb(connection.dialect) else "MySQL"
     version = connection.dialect.server_version_info or ()
     if version < _OLDEST[kind]:
         said, needed = (".".join(map(str, each)) for each in (version, _OLDEST[kind]))
@@ -129,8 +129,8 @@ def _refuse_old(connection: Connection) -> None:
         raise SoutuError(Reason.CATALOG_UNAVAILABLE, message)
 
 
-def _is_mariadb(connection: Connection) -> bool:
-    return bool(getattr(connection.dialect, "is_mariadb", False))
+def _is_mariadb(dialect: Dialect) -> bool:
+    return bool(getattr(dialect, "is_mariadb", False))
 
 
 def _number(error: BaseException | None) -> int:

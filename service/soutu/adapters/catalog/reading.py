@@ -63,7 +63,7 @@ class PooledReads:
         self._under_way: set[asyncio.Task[Sequence[Row[Any]]]] = set()
 
     async def rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        """As Reads; TimeoutError. A cancelled read goes on, unheard, so that its connection stays in order."""
+        """As Reads; TimeoutError. A cancelled read goes on, unheard: its connection stays in order."""
         task = asyncio.create_task(self._rows(statement, parameters))
         self._under_way.add(task)
         task.add_done_callback(self._ended)

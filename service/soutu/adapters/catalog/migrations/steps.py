@@ -1,5 +1,5 @@
-"""The steps of migrations. Each does nothing where it was done before: MySQL and MariaDB commit every change of
-the schema by itself, so a migration that was cut off is taken up again from its beginning."""
+"""The steps of migrations. Each does nothing where it was done before: MySQL and MariaDB commit every change
+of the schema by itself, so a migration that was cut off is taken up again from its beginning."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def make_table(name: str, *parts: Any, **options: Any) -> None:
     if sa.inspect(bind).has_table(name):
         return
     if bind.dialect.name in _SERVERS:
-        own = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad_collation(bind)}
+        own = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad_collation(bind.dialect)}
         options |= {f"{bind.dialect.name}_{option}": value for option, value in own.items()}
     op.create_table(name, *parts, **options)
 
