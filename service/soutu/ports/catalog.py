@@ -271,7 +271,9 @@ class SnapshotCatalog(Protocol):
 class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, PurgeCatalog, SnapshotCatalog, Protocol):
     """The database that everything else can be made again from."""
 
-    async def ping(self) -> None: ...
+    async def ping(self) -> str:
+        """What answers, in words; CATALOG_UNAVAILABLE."""
+        ...
 
     async def warm(self) -> None:
         """Reads ahead what searches will join, unhurriedly, if this catalogue remembers rows."""

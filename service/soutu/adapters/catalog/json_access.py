@@ -64,8 +64,8 @@ class JsonItems(GenericFunction[Any]):
 
 
 def json_scalar(source: ColumnElement[Any], key: str, kind: AttributeType) -> ColumnElement[Any]:
-    """The value of this kind under `key`; a set comes as the text of its array, a time as a text that compares
-    as the moment does (columns.to_json)."""
+    """The value of this kind under `key`; a set comes as the text of its array, a time as a text that
+    compares as the moment does (columns.to_json)."""
     path = f'$."{key}"."$time"' if kind is AttributeType.TIMESTAMP else f'$."{key}"'
     return _SCALARS.get(kind, JsonScalar)(source, path)
 

@@ -61,9 +61,12 @@ class SqlCatalog(
             raise
         return catalog
 
-    async def ping(self) -> None:
-        """Returns if the catalogue answers; CATALOG_UNAVAILABLE."""
-        await self._database.rows(text("SELECT 1"))
+    async def ping(self) -> str:
+        """What answers, with its version; CATALOG_UNAVAILABLE."""
+        if self._database.is_file:
+            return f"SQLite {(await self._database.rows(text('SELECT sqlite_version()')))[0][0]}"
+        version = str((await self._database.rows(text("SELECT VERSION()")))[0][0])
+        return version if "MariaDB" in version else f"MySQL {version}"
 
     async def close(self) -> None:
         """Waits for the write under way and closes every connection."""
