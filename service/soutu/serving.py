@@ -219,8 +219,7 @@ def _checks(service: Service) -> dict[str, Check]:
     adapters = service.adapters
 
     async def catalog() -> str:
-        await adapters.catalog.ping()
-        return "answers"
+        return f"{await adapters.catalog.ping()} answers"
 
     async def index() -> str:
         generations = await adapters.catalog.generations()

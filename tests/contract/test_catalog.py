@@ -1,13 +1,10 @@
 """The Catalog port's promises on collections, images and what follows from them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import (
     AttributeType,
     Collection,
@@ -29,28 +26,10 @@ from tests.contract.catalog_fixtures import (
     image_written,
     put,
     reason,
-    url_of,
     written,
 )
 
 REPLACE = OnConflict.REPLACE
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
-    opened = await SqlCatalog.open(url_of(tmp_path), clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
 
 
 # Collections and generations

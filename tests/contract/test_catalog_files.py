@@ -1,8 +1,5 @@
 """The Catalog port's promises on files behind images: what is known of them, and that they may move."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from soutu.domain.collection import Collection
@@ -11,21 +8,9 @@ from soutu.domain.image import Keeping, KnownFile, Origin, Original
 from soutu.domain.operation import OperationKind, OperationState, Progress
 from soutu.domain.writing import Move, Put, Remove
 from soutu.ports import Catalog
-from tests.contract.catalog_fixtures import DRAFT, MODEL, content, image_written, opened, put, reason, written
+from tests.contract.catalog_fixtures import MODEL, content, image_written, put, reason, written
 
 THERE = Original(Keeping.REFERENCED, "/s/there.jpg", 99)
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    catalog = await opened(tmp_path)
-    yield catalog
-    await catalog.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
 
 
 def came_from(image_id: str, path: str, source: str = "/s") -> Put:

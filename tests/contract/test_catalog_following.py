@@ -1,14 +1,11 @@
 """The Catalog port's promises on what follows from writes, and on writes at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import (
     Collection,
 )
@@ -17,33 +14,13 @@ from soutu.domain.model import ModelRef
 from soutu.domain.writing import Remove, Request, Revise, Written
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import (
-    DRAFT,
     MODEL,
     MovableClock,
     content,
     put,
-    url_of,
     vector,
     written,
 )
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
-    opened = await SqlCatalog.open(url_of(tmp_path), clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
-
 
 # What indexes follow
 

@@ -1,39 +1,19 @@
 """The Catalog port's promises on generations: made, published, rolled back to, forgotten."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection, Generation, GenerationDraft, GenerationState, IndexSpec
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import OperationKind, OperationState, Progress
 from soutu.domain.writing import Failure, Remove
 from soutu.ports import Catalog
-from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, content, put, url_of, vector
+from tests.contract.catalog_fixtures import MODEL, MovableClock, content, put, vector
 
 OTHER = ModelRef("other", "2")
 BY_OTHER = GenerationDraft("second", OTHER, 8, IndexSpec(parameters={"m": 8}, candidates=50))
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
-    opened = await SqlCatalog.open(url_of(tmp_path), clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
 
 
 async def made(catalog: Catalog, collection: Collection, draft: GenerationDraft = BY_OTHER) -> Generation:

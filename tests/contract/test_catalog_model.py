@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.image import Keeping, Metadata, Origin, Original
 from soutu.domain.writing import Move, OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
-from tests.contract.catalog_fixtures import DRAFT, MODEL, opened, put
+from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, put
 
 _IDS = st.sampled_from(["a", "b", "c"])
 _ORIGINS = st.sampled_from([None, Origin("s", "1"), Origin("s", "2")])
@@ -94,9 +93,9 @@ class Model:
         return True
 
 
-def test_the_catalogue_agrees_with_a_dictionary(tmp_path: Path) -> None:
+def test_the_catalogue_agrees_with_a_dictionary(catalog_url: str) -> None:
     with asyncio.Runner() as runner:
-        catalog = runner.run(opened(tmp_path))
+        catalog = runner.run(SqlCatalog.open(catalog_url, MovableClock()))
         numbers = count()
 
         @settings(max_examples=80, deadline=None)

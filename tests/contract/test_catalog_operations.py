@@ -1,37 +1,17 @@
 """The Catalog port's promises on operations, their leases and their checkpoints."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Checkpoint, Commit, Failure
 from soutu.ports import Catalog
-from tests.contract.catalog_fixtures import DRAFT, MovableClock, put, url_of
+from tests.contract.catalog_fixtures import MovableClock, put
 
 LEASE_S = 10.0
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
-    opened = await SqlCatalog.open(url_of(tmp_path), clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
 
 
 async def asked(catalog: Catalog, collection: Collection) -> Operation:

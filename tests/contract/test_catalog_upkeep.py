@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,27 +24,12 @@ from tests.contract.catalog_fixtures import (
     image_written,
     put,
     reason,
-    url_of,
 )
+from tests.contract.databases import tables_that_hold
 
 SECRET = "zanzibarquokka"
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-async def catalog(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Catalog]:
-    opened = await SqlCatalog.open(url_of(tmp_path), clock)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def pictures(catalog: Catalog) -> Collection:
-    return await catalog.create_collection(DRAFT)
+ON_A_FILE = pytest.mark.parametrize("catalog_url", ["sqlite"], indirect=True)
+ON_A_SERVER = pytest.mark.parametrize("catalog_url", ["mariadb"], indirect=True)
 
 
 async def running(catalog: Catalog, kind: OperationKind, collection_uid: int) -> Operation:
@@ -65,6 +49,7 @@ def traces(directory: Path, text: str) -> list[str]:
 # Snapshots
 
 
+@ON_A_FILE
 async def test_a_snapshot_is_one_moment_however_much_is_written(
     catalog: Catalog, pictures: Collection, tmp_path: Path, clock: MovableClock
 ) -> None:
@@ -85,6 +70,17 @@ async def test_a_snapshot_is_one_moment_however_much_is_written(
     await copied.close()
 
 
+@ON_A_SERVER
+async def test_a_server_is_not_copied_by_us(catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(SoutuError) as refused:
+        catalog.check_snapshots()
+    with pytest.raises(SoutuError) as not_made:
+        await catalog.snapshot(tmp_path / "copy.db")
+    assert refused.value.reason is not_made.value.reason is Reason.BACKUP_UNSUPPORTED
+    assert not (tmp_path / "copy.db").exists()
+
+
+@ON_A_FILE
 async def test_a_snapshot_knows_whose_bytes_it_needs_and_leaves_running_backups_out(
     catalog: Catalog, pictures: Collection, tmp_path: Path
 ) -> None:
@@ -109,8 +105,8 @@ async def test_a_snapshot_knows_whose_bytes_it_needs_and_leaves_running_backups_
 # Purges
 
 
-async def test_a_purge_leaves_nothing_of_an_image_in_the_files(
-    catalog: Catalog, pictures: Collection, tmp_path: Path
+async def test_a_purge_leaves_nothing_of_an_image(
+    catalog: Catalog, pictures: Collection, tmp_path: Path, catalog_url: str
 ) -> None:
     origin = Origin("/src", f"{SECRET}/a.jpg")
     request = Request("r1", "0" * 64)
@@ -134,7 +130,7 @@ async def test_a_purge_leaves_nothing_of_an_image_in_the_files(
     await catalog.finish_operation(earlier.uid, "me", OperationState.CANCELLED, earlier.progress)
     purge = await running(catalog, OperationKind.PURGE, pictures.uid)
     await catalog.commit(pictures.uid, [Remove(SECRET)])
-    assert traces(tmp_path, SECRET)
+    assert tables_that_hold(catalog_url, SECRET)
 
     assert await catalog.bar_deleted(pictures.uid, [SECRET]) == (1, [content("its bytes").sha256])
     assert not await catalog.hold_contents([content("its bytes")])
@@ -143,7 +139,7 @@ async def test_a_purge_leaves_nothing_of_an_image_in_the_files(
     await catalog.forget_deleted(pictures.uid, [SECRET], [origin.path], checkpoint)
     await catalog.cut_log()
 
-    assert traces(tmp_path, SECRET) == []
+    assert tables_that_hold(catalog_url, SECRET) == traces(tmp_path, SECRET) == []
     assert traces(tmp_path, content("its bytes").sha256) == []
     assert [failure.subject for _, failure in await catalog.failures(build.uid, 0, 10)] == ["z"]
     assert (await catalog.operation(purge.id)).request == {}

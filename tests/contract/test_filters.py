@@ -27,7 +27,7 @@ from soutu.filters.evaluate import accepts
 from soutu.filters.literals import literal_of
 from soutu.filters.parse import parse_filter
 from soutu.ports import VectorIndex
-from tests.contract.catalog_fixtures import DRAFT, content, opened, put, vector
+from tests.contract.catalog_fixtures import DRAFT, MovableClock, content, put, vector
 
 GENERATION = 1
 MANY = 1_000
@@ -36,7 +36,7 @@ CHECKS_LEFT_OUT = (HealthCheck.too_slow, HealthCheck.data_too_large)
 DIFFICULT = (
     "cat", "Cat", "CAT", "cät", "ca\u0308t", "ſ", "ß", "ss", "é", "e\u0301", "K", "\u212a", "😀", "搜图", " ",
     "a b", "%", "_", "*", "\\", '"', "'", "';DROP TABLE images;--", "a' OR '1'='1", "$time", '{"$time":"x"}',
-    "null", "0", "\n", "\uffff", "\U0010ffff", "İ", "[]", "[1]", '["cat"]', "true", "x" * 300, "rating = 1",
+    "null", "0", "\n", "\uffff", "\U0010ffff", "İ", "[]", "[1]", '["cat"]', "true", "x" * 256, "rating = 1",
 )  # fmt: skip
 TEXTS = st.one_of(
     st.sampled_from(DIFFICULT),
@@ -211,9 +211,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(catalog_url: str, tmp_path: Path) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        catalog = runner.run(opened(tmp_path))
+        catalog = runner.run(SqlCatalog.open(catalog_url, MovableClock()))
         edge = QdrantEdgeIndex(tmp_path / "index", threads=1)
         yield World(runner, catalog, edge)
         runner.run(edge.close())

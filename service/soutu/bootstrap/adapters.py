@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soutu.adapters.cache.memory import MemoryCache
+from soutu.adapters.catalog.mysql import Pool
 from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.fetch.off import FetchesNothing
@@ -77,8 +78,7 @@ async def opened(
 ) -> Adapters:
     """The adapters that `settings` name, opened in order; `stack` closes them."""
     path, keys = directory.path, _keys(settings, stack)
-    url = settings.catalog.url or f"sqlite+aiosqlite:///{path / 'catalog.db'}"
-    catalog = await SqlCatalog.open(url, clock, remembered=settings.catalog.remembered_images)
+    catalog = await _catalog(settings, path, clock)
     stack.push_async_callback(catalog.close)
     objects = await objects_kept(settings, path / "objects")
     models = model_store(settings)
@@ -99,6 +99,16 @@ async def opened(
     return Adapters(
         clock, catalog, objects, originals, models, embedder, index, decoders, fetcher, cache, token_key, keys
     )
+
+
+async def _catalog(settings: Settings, directory: Path, clock: Clock) -> Catalog:
+    given = settings.catalog
+    url = given.url or f"sqlite+aiosqlite:///{directory / 'catalog.db'}"
+    pool = Pool(given.pool_size, given.recycle_s, given.wait_s)
+    try:
+        return await SqlCatalog.open(url, clock, remembered=given.remembered_images, pool=pool)
+    except ImportError as error:
+        raise _missing("catalog.url", "aiomysql") from error
 
 
 def _keys(settings: Settings, stack: AsyncExitStack) -> Keys | None:

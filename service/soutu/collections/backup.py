@@ -91,7 +91,8 @@ class Backups:
 
     async def begin(self, path: str) -> Operation:
         """A backup into a directory that is new, empty or a backup: SOURCE_NOT_ALLOWED, FIELD_INVALID,
-        BACKUP_RUNNING."""
+        BACKUP_RUNNING, BACKUP_UNSUPPORTED."""
+        self._catalog.check_snapshots()
         place = await asyncio.to_thread(allowed_place, path, self._roots)
         await self._folders.check(place)
         return await self._catalog.create_operation(OperationKind.BACKUP, 0, "", {"path": str(place)})

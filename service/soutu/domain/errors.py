@@ -170,6 +170,10 @@ class Reason(Enum):
     )
     DEPLOYMENT_NOT_EMPTY = Status.FAILED_PRECONDITION, "A backup is restored into an empty deployment only."
 
+    BACKUP_UNSUPPORTED = (
+        Status.FAILED_PRECONDITION,
+        "The catalogue is on a database server: use the server's own backups, or export collections.",
+    )
     BACKUP_RUNNING = Status.FAILED_PRECONDITION, "Another backup is being made; wait for it or cancel it."
 
     # Callers

@@ -248,12 +248,16 @@ class PurgeCatalog(Protocol):
         ...
 
     async def cut_log(self) -> None:
-        """Leaves nothing of what was deleted in the database's log."""
+        """Leaves nothing of what was deleted in the database's log, where that is ours."""
         ...
 
 
 class SnapshotCatalog(Protocol):
     """Consistent copies while the catalogue is written to."""
+
+    def check_snapshots(self) -> None:
+        """BACKUP_UNSUPPORTED where this catalogue cannot be copied so."""
+        ...
 
     async def snapshot(self, path: Path) -> Snapshot:
         """Writes a copy to the new file `path`, durably: everything acknowledged before is in it."""
@@ -267,7 +271,9 @@ class SnapshotCatalog(Protocol):
 class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, PurgeCatalog, SnapshotCatalog, Protocol):
     """The database that everything else can be made again from."""
 
-    async def ping(self) -> None: ...
+    async def ping(self) -> str:
+        """What answers, in words; CATALOG_UNAVAILABLE."""
+        ...
 
     async def warm(self) -> None:
         """Reads ahead what searches will join, unhurriedly, if this catalogue remembers rows."""

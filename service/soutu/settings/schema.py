@@ -4,10 +4,19 @@ docs/configuration.md is written from this file by `make docs`.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from soutu.settings.shapes import BucketUrl, HostAndPort, RedisUrl, WebAddress
@@ -26,6 +35,8 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
 Bytes = Annotated[int, Field(ge=1024)]
+_DATABASE = re.compile(r"(mysql|mariadb)\+aiomysql://[^/]+/[^/?]+(\?.*)?$|sqlite\+aiosqlite:///.+$")
+_DATABASE_FORM = "mysql+aiomysql://user:password@host:3306/database or sqlite+aiosqlite:////path/catalog.db"
 _HOST = r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 
 
@@ -260,14 +271,32 @@ class CatalogSettings(Section):
     url: str = Field(
         "",
         repr=False,
-        description="The database's SQLAlchemy URL; empty is SQLite in data_dir.",
+        description="A MySQL or MariaDB to keep it in, as mysql+aiomysql://user:password@host:3306/database; "
+        "empty is SQLite in data_dir.",
         json_schema_extra={"secret": True},
     )
     remembered_images: int = Field(
         100_000,
         ge=0,
-        description="The most images whose rows are kept in memory (some 1.5 kB each), the newest first.",
+        description="The most images whose rows are kept in memory (some 1.5 kB each), the newest first; "
+        "of a database server's, none are.",
     )
+    pool_size: int = Field(
+        8, ge=1, le=256, description="Connections to a database server that read, and as many that write."
+    )
+    recycle_s: Seconds = Field(
+        1_800.0, description="After how long a connection to a database server is replaced."
+    )
+    wait_s: Seconds = Field(
+        30.0, description="The longest that a read or a transaction of a database server is waited for."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_whole(cls, url: str) -> str:
+        if url and not _DATABASE.match(url):
+            raise PydanticCustomError("rule", f"must be {_DATABASE_FORM}", {})
+        return url
 
 
 class CacheSettings(Section):

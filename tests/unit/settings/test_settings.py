@@ -258,6 +258,14 @@ def test_what_is_shown_names_every_key_with_its_source(nobody: dict[str, str]) -
     assert shown["server.port"] == ("50051", "default")
 
 
+@pytest.mark.parametrize("url", ["db/soutu", "mysql://me:s3cret@db/soutu", "mysql+aiomysql://me:s3cret@db"])
+def test_a_catalogue_that_is_none_is_refused_without_its_password(nobody: dict[str, str], url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(environ=nobody | {"SOUTU_CATALOG_URL": url})
+    assert str(refused.value).startswith("catalog.url (set in SOUTU_CATALOG_URL): must be mysql+aiomysql://")
+    assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("url", "masked"),
     [

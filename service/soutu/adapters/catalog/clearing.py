@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.collections import followed_by_all, retire
+from soutu.adapters.catalog.contents import idle_contents
 from soutu.adapters.catalog.embeddings import drop_embeddings
 from soutu.adapters.catalog.operations import delete_operations
 from soutu.adapters.catalog.part import CatalogPart
@@ -73,7 +74,5 @@ async def _remove_some_images(connection: AsyncConnection, collection_uid: int) 
 
 
 async def _drop_unused(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
-    for some in chunks(sha256s, _CHUNK):
-        statement = select(images.c.sha256).where(images.c.sha256.in_(some)).distinct()
-        used = set((await connection.execute(statement)).scalars())
-        await drop_embeddings(connection, [sha256 for sha256 in some if sha256 not in used])
+    for some in chunks(await idle_contents(connection, sha256s), _CHUNK):
+        await drop_embeddings(connection, some)

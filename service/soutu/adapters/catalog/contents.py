@@ -1,6 +1,6 @@
 """Contents: which are there, and the two-step sweep of those that no image uses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, exists, select, update
@@ -25,8 +25,7 @@ class SqlContents(CatalogPart):
         now, sha256s = self._clock.now(), [content.sha256 for content in given]
 
         async def hold(connection: AsyncConnection) -> bool:
-            leaving = select(contents.c.sha256).where(contents.c.sha256.in_(sha256s), contents.c.removing)
-            if (await connection.execute(leaving)).first():
+            if any((await locked_contents(connection, sha256s)).values()):
                 return False
             await keep_contents(connection, given, now)
             return True
@@ -44,9 +43,9 @@ class SqlContents(CatalogPart):
 
         async def sweep(connection: AsyncConnection) -> Sequence[str]:
             leaving = await _begin_removing(connection, marked_before, limit)
-            for some in chunks(candidates, _CHUNK):
-                still_idle = contents.c.sha256.in_(some), _UNUSED
-                await connection.execute(update(contents).where(*still_idle).values(marked_time=now))
+            for some in chunks(await idle_contents(connection, candidates), _CHUNK):
+                own = contents.c.sha256.in_(some)
+                await connection.execute(update(contents).where(own).values(marked_time=now))
             return leaving
 
         return await self._database.write(sweep)
@@ -61,11 +60,26 @@ class SqlContents(CatalogPart):
         await self._database.write(forget)
 
 
+async def locked_contents(connection: AsyncConnection, sha256s: Iterable[str]) -> Mapping[str, bool]:
+    """Those of the contents that are known, each with whether it is being removed, locked until the
+    transaction ends: until then no other commit takes one of them up, and no sweep or purge removes it.
+
+    What uses them is to be read after this. Locked in one order, so that nobody waits in a circle.
+    """
+    found: dict[str, bool] = {}
+    for some in chunks(sorted(set(sha256s)), _CHUNK):
+        own = select(contents.c.sha256, contents.c.removing).where(contents.c.sha256.in_(some))
+        rows = await connection.execute(own.order_by(contents.c.sha256).with_for_update())
+        found |= {row[0]: row[1] for row in rows}
+    return found
+
+
 async def keep_contents(connection: AsyncConnection, given: Iterable[Content], now: datetime) -> None:
     """Records contents that are new, and takes the mark off those that a sweep had marked."""
-    values = [{**content_values(content), "create_time": now, "removing": False} for content in given]
+    ordered = sorted(given, key=lambda content: content.sha256)
+    values = [{**content_values(content), "create_time": now, "removing": False} for content in ordered]
     if values:
-        await connection.execute(insert_new(contents), values)
+        await connection.execute(insert_new(connection, contents), values)
         await unmark(connection, [value["sha256"] for value in values])
 
 
@@ -76,18 +90,29 @@ async def unmark(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
         await connection.execute(update(contents).where(*marked).values(marked_time=None))
 
 
+async def idle_contents(connection: AsyncConnection, sha256s: Iterable[str]) -> list[str]:
+    """Those of the contents that are known and that no image uses, locked until the transaction ends."""
+    known, used = sorted(await locked_contents(connection, sha256s)), set[str]()
+    for some in chunks(known, _CHUNK):
+        using = select(images.c.sha256).where(images.c.sha256.in_(some)).distinct()
+        used |= set((await connection.execute(using)).scalars())
+    return [sha256 for sha256 in known if sha256 not in used]
+
+
 async def _begin_removing(connection: AsyncConnection, before: datetime, limit: int) -> Sequence[str]:
-    marked = select(contents.c.sha256).where(contents.c.marked_time < before, _UNUSED).limit(limit)
-    leaving = (await connection.execute(marked)).scalars().all()
-    for some in chunks(leaving, _CHUNK):
-        await connection.execute(update(contents).where(contents.c.sha256.in_(some)).values(removing=True))
+    due = contents.c.marked_time < before
+    marked = (await connection.execute(select(contents.c.sha256).where(due, _UNUSED).limit(limit))).scalars()
+    leaving: list[str] = []
+    for some in chunks(await idle_contents(connection, marked), _CHUNK):
+        still = contents.c.sha256.in_(some), due
+        await connection.execute(update(contents).where(*still).values(removing=True))
+        leaving += (await connection.execute(select(contents.c.sha256).where(*still))).scalars()
     return leaving
 
 
 async def _forget(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
     own = contents.c.sha256.in_(sha256s)
-    idle = (await connection.execute(select(contents.c.sha256).where(own, _UNUSED))).scalars().all()
-    if idle:
+    if idle := await idle_contents(connection, sha256s):
         await drop_embeddings(connection, idle)
         await connection.execute(delete(contents).where(contents.c.sha256.in_(idle)))
     await connection.execute(update(contents).where(own).values(removing=False))

@@ -3,7 +3,8 @@ in changes.py, so that beyond some ten million images they can move to segments 
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Table, bindparam, delete, exists, func, insert, select
+from sqlalchemy import Table, bindparam, delete, exists, func, select
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
@@ -50,11 +51,13 @@ class SqlEmbeddings(CatalogPart):
 
 async def add_embeddings(connection: AsyncConnection, given: Iterable[tuple[str, ModelRef, Vector]]) -> None:
     """Stores those that are not stored yet."""
+    ordered = sorted(given, key=lambda each: (each[0], str(each[1])))  # so that nobody waits in a circle
     values = [
-        {"sha256": sha256, "model": str(model), "vector": to_bytes(vector)} for sha256, model, vector in given
+        {"sha256": sha256, "model": str(model), "vector": to_bytes(vector)}
+        for sha256, model, vector in ordered
     ]
     if values:
-        await connection.execute(insert_new(embeddings), values)
+        await connection.execute(insert_new(connection, embeddings), values)
 
 
 async def drop_embeddings(connection: AsyncConnection, sha256s: Sequence[str]) -> None:
@@ -62,7 +65,9 @@ async def drop_embeddings(connection: AsyncConnection, sha256s: Sequence[str]) -
     await connection.execute(delete(embeddings).where(embeddings.c.sha256.in_(sha256s)))
 
 
-def insert_new(table: Table) -> Insert:
-    """An INSERT that passes over rows whose key is there already."""
-    statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite")
-    return statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb")
+def insert_new(connection: AsyncConnection, table: Table) -> Insert:
+    """An INSERT that passes over rows whose key is there already, and over nothing else."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    key = table.primary_key.columns[0]
+    return mysql.insert(table).on_duplicate_key_update({key.name: key})  # IGNORE would cut long texts short

@@ -7,9 +7,10 @@ from sqlalchemy import CompoundSelect, Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
+from soutu.adapters.catalog.contents import locked_contents
 from soutu.adapters.catalog.ledger import Deletions
 from soutu.adapters.catalog.rows import chunks, hashed_id, image_of, origin_key, select_images
-from soutu.adapters.catalog.tables import contents, images, tombstones
+from soutu.adapters.catalog.tables import images, tombstones
 from soutu.domain.image import Image
 from soutu.domain.writing import Move, OnDuplicate, Put, Write
 
@@ -63,13 +64,11 @@ async def deletions_of(connection: AsyncConnection, collection_uid: int, run: Se
 
 
 async def lost_contents(connection: AsyncConnection, run: Sequence[Write]) -> set[str]:
-    """Those contents that puts of the run rely upon and that are gone, or are being removed."""
+    """Those contents that puts of the run rely upon and that are gone, or are being removed; the others are
+    safe until the transaction ends."""
     held = {put.content.sha256 for put in _puts(run) if put.held}
-    lost = set(held)
-    for some in chunks(sorted(held), _CHUNK):
-        there = select(contents.c.sha256).where(contents.c.sha256.in_(some), contents.c.removing.is_(False))
-        lost -= set((await connection.execute(there)).scalars())
-    return lost
+    known = await locked_contents(connection, held)
+    return {sha256 for sha256 in held if known.get(sha256, True)}
 
 
 def _names(collection_uid: int, writes: Sequence[Write]) -> dict[str, Any]:

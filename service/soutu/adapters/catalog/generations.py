@@ -77,8 +77,11 @@ class SqlGenerations(CatalogPart):
         """Forgets the generation and, if no other has its model, its embeddings too; GENERATION_ACTIVE."""
 
         async def forget(connection: AsyncConnection) -> None:
-            active = select(collections.c.uid).where(collections.c.active_generation == generation.uid)
-            if (await connection.execute(active)).first():
+            own = select(collections.c.active_generation).where(
+                collections.c.uid == generation.collection_uid
+            )
+            active = (await connection.execute(own.with_for_update())).scalar_one_or_none()
+            if active == generation.uid:
                 raise SoutuError(Reason.GENERATION_ACTIVE)
             await connection.execute(delete(generations).where(generations.c.uid == generation.uid))
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.part import CatalogPart
-from soutu.adapters.catalog.tables import operation_failures, operations
+from soutu.adapters.catalog.tables import collections, operation_failures, operations
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Failure
@@ -180,12 +180,15 @@ async def _insert(connection: AsyncConnection, values: Mapping[str, object]) -> 
 
 
 async def _refuse_busy(connection: AsyncConnection, collection_uid: int) -> None:
+    # Locked first, so that of two that ask at once the second one sees the first one's operation.
+    locked = select(collections.c.uid).where(collections.c.uid == collection_uid).with_for_update()
+    await connection.execute(locked)
     busy = (
         operations.c.collection_uid == collection_uid,
         operations.c.state.in_((_PENDING, _RUNNING)),
         operations.c.kind.in_([kind.value for kind in OperationKind if kind.fills]),
     )
-    statement = select(operations.c.id, operations.c.kind).where(*busy).with_for_update()
+    statement = select(operations.c.id, operations.c.kind).where(*busy)
     row = (await connection.execute(statement)).first()
     if row is not None:
         message = f"The {row.kind} operations/{row.id} is filling the collection; wait for it or cancel it."
@@ -194,7 +197,7 @@ async def _refuse_busy(connection: AsyncConnection, collection_uid: int) -> None
 
 async def _refuse_second_backup(connection: AsyncConnection) -> None:
     busy = operations.c.kind == OperationKind.BACKUP.value, operations.c.state.in_((_PENDING, _RUNNING))
-    row = (await connection.execute(select(operations.c.id).where(*busy).with_for_update())).first()
+    row = (await connection.execute(select(operations.c.id).where(*busy))).first()
     if row is not None:
         message = f"The backup operations/{row.id} is being made; wait for it or cancel it."
         raise SoutuError(Reason.BACKUP_RUNNING, message, operation=f"operations/{row.id}")

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, delete, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from soutu.adapters.catalog.contents import idle_contents
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.progress import record_checkpoint
 from soutu.adapters.catalog.rows import chunks, hashed_id
 from soutu.adapters.catalog.tables import (
     contents,
-    images,
     operation_failures,
     operations,
     requests,
@@ -41,7 +41,7 @@ class SqlPurging(CatalogPart):
 
         async def bar(connection: AsyncConnection) -> tuple[int, Sequence[str]]:
             rows = await _stones(connection, collection_uid, ids)
-            idle = await _idle(connection, sorted({sha256 for _, sha256 in rows if sha256}))
+            idle = await idle_contents(connection, {sha256 for _, sha256 in rows if sha256})
             for some in chunks(idle, _CHUNK):
                 own = contents.c.sha256.in_(some)
                 await connection.execute(
@@ -80,16 +80,6 @@ async def _stones(
         rows = await connection.execute(select(tombstones.c.uid, tombstones.c.sha256).where(*own))
         found += [(row.uid, row.sha256) for row in rows]
     return found
-
-
-async def _idle(connection: AsyncConnection, sha256s: Sequence[str]) -> list[str]:
-    """Those of the contents that are known and that no image uses."""
-    known: set[str] = set()
-    for some in chunks(sha256s, _CHUNK):
-        used = select(images.c.sha256).where(images.c.sha256.in_(some))
-        idle = select(contents.c.sha256).where(contents.c.sha256.in_(some), contents.c.sha256.not_in(used))
-        known |= set((await connection.execute(idle)).scalars())
-    return sorted(known)
 
 
 async def _forget_stones(connection: AsyncConnection, collection_uid: int, ids: Sequence[str]) -> None:

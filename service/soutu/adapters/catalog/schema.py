@@ -5,19 +5,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.migrations import NEWEST
+from soutu.adapters.catalog.mysql import migrating_alone
 from soutu.domain.errors import Reason, SoutuError
 
 
 async def bring_up_to_date(database: Database) -> None:
     """Migrates an older or empty database to our schema, in one transaction where the database can.
 
-    Only one process may do this at a time. CATALOG_UNAVAILABLE for a schema that we do not know.
+    On a server, one process at a time does this. CATALOG_UNAVAILABLE for a schema that we do not know.
     """
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.run_sync(_migrate)
+        await connection.run_sync(_migrate if database.is_file else _migrate_alone)
 
-    await database.write(work)
+    await database.alter(work)
+
+
+def _migrate_alone(connection: Connection) -> None:
+    with migrating_alone(connection):
+        _migrate(connection)
+        connection.commit()
 
 
 def _migrate(connection: Connection) -> None:

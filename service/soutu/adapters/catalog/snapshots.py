@@ -33,12 +33,18 @@ _BOUND_HERE = (OperationKind.BACKUP.value, OperationKind.EXPORT.value)
 _FORGET_OPERATIONS = "DELETE FROM operations WHERE kind IN (?, ?) AND state IN ('pending', 'running')"
 
 
-class SqliteSnapshots(CatalogPart):
-    """Keeps the snapshot part of the Catalog port."""
+class SqlSnapshots(CatalogPart):
+    """Keeps the snapshot part of the Catalog port, for catalogues that are a file."""
+
+    def check_snapshots(self) -> None:
+        """BACKUP_UNSUPPORTED where the catalogue is a database server's, which makes its own copies."""
+        if not self._database.is_file:
+            raise SoutuError(Reason.BACKUP_UNSUPPORTED)
 
     async def snapshot(self, path: Path) -> Snapshot:
         """Writes the catalogue as it is at this moment to the new file `path`, durably, without unfinished
-        backups and exports, which make no sense elsewhere. CATALOG_UNAVAILABLE."""
+        backups and exports, which make no sense elsewhere. CATALOG_UNAVAILABLE, BACKUP_UNSUPPORTED."""
+        self.check_snapshots()
         moment = self._clock.now()
         with self._database.translated():
             await _interruptible(str(self._database.url.database), path)

@@ -3,6 +3,7 @@
 from typing import Self
 
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import ArgumentError
 
 from soutu.adapters.catalog.altering import SqlAltering
 from soutu.adapters.catalog.changes import SqlChanges
@@ -11,15 +12,18 @@ from soutu.adapters.catalog.collections import SqlCollections
 from soutu.adapters.catalog.commit import SqlCommits
 from soutu.adapters.catalog.contents import SqlContents
 from soutu.adapters.catalog.embeddings import SqlEmbeddings
+from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
+from soutu.adapters.catalog.mysql import Pool, mysql_database
 from soutu.adapters.catalog.operations import SqlOperations
 from soutu.adapters.catalog.purging import SqlPurging
 from soutu.adapters.catalog.schema import bring_up_to_date
 from soutu.adapters.catalog.selections import SqlSelections
-from soutu.adapters.catalog.snapshots import SqliteSnapshots
+from soutu.adapters.catalog.snapshots import SqlSnapshots
 from soutu.adapters.catalog.sqlite import sqlite_database
 from soutu.adapters.catalog.warming import SqlWarming
+from soutu.domain.errors import Reason, SoutuError
 from soutu.ports import Clock
 
 
@@ -37,17 +41,18 @@ class SqlCatalog(
     SqlAltering,
     SqlPurging,
     SqlWarming,
-    SqliteSnapshots,
+    SqlSnapshots,
 ):
-    """The Catalog port on one database. Open it with `open`, under the data directory's lock."""
+    """The Catalog port on one database. Open it with `open`; a file, under the data directory's lock."""
 
     @classmethod
-    async def open(cls, url: str, clock: Clock, *, remembered: int = 1_000) -> Self:
-        """The catalogue at `url` ("sqlite+aiosqlite:////path/catalog.db"), migrated to our schema and with
-        interrupted deletions finished, which keeps the rows of up to `remembered` images in memory;
+    async def open(cls, url: str, clock: Clock, *, remembered: int = 1_000, pool: Pool | None = None) -> Self:
+        """The catalogue at `url`, migrated to our schema and with interrupted deletions finished:
+        "sqlite+aiosqlite:////path/catalog.db", which keeps the rows of up to `remembered` images in memory,
+        or "mysql+aiomysql://user:password@host:port/database", which keeps connections in `pool`.
         CATALOG_UNAVAILABLE, also for a schema newer than ours."""
-        database = sqlite_database(make_url(url), remembered)
-        catalog = cls(database, clock)
+        catalog = cls(_database(url, remembered, pool or Pool()), clock)
+        database = catalog._database
         try:
             await bring_up_to_date(database)
             await catalog.finish_deletions()
@@ -56,10 +61,25 @@ class SqlCatalog(
             raise
         return catalog
 
-    async def ping(self) -> None:
-        """Returns if the catalogue answers; CATALOG_UNAVAILABLE."""
-        await self._database.rows(text("SELECT 1"))
+    async def ping(self) -> str:
+        """What answers, with its version; CATALOG_UNAVAILABLE."""
+        if self._database.is_file:
+            return f"SQLite {(await self._database.rows(text('SELECT sqlite_version()')))[0][0]}"
+        version = str((await self._database.rows(text("SELECT VERSION()")))[0][0])
+        return version if "MariaDB" in version else f"MySQL {version}"
 
     async def close(self) -> None:
         """Waits for the write under way and closes every connection."""
         await self._database.close()
+
+
+def _database(url: str, remembered: int, pool: Pool) -> Database:
+    try:
+        named = make_url(url)
+    except ArgumentError as error:
+        raise SoutuError(Reason.CATALOG_UNAVAILABLE, "catalog.url is no URL of a database.") from error
+    return (
+        sqlite_database(named, remembered)
+        if named.get_backend_name() == "sqlite"
+        else mysql_database(named, pool)
+    )

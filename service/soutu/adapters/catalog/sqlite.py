@@ -4,7 +4,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from soutu.adapters.catalog.engine import Database
+from soutu.adapters.catalog.engine import Database, Ways
 from soutu.adapters.catalog.memory import RowMemory
 from soutu.adapters.catalog.reading import ThreadReads
 
@@ -37,7 +37,7 @@ def sqlite_database(url: URL, remembered: int) -> Database:
     """A database on the file that `url` names, of which so many images' rows may be remembered; connections
     are opened when first used."""
     reads = ThreadReads(_readers(url), _READERS)
-    return Database(reads, _writer(url), explain, RowMemory(remembered))
+    return Database(reads, _writer(url), Ways(explain, _undone), RowMemory(remembered))
 
 
 def explain(error: BaseException | None) -> str:
@@ -45,6 +45,10 @@ def explain(error: BaseException | None) -> str:
     name = getattr(error, "sqlite_errorname", "")
     primary = "_".join(name.split("_")[:2])
     return _SENTENCES.get(primary, "The catalogue refused the statement; the server's log has the details.")
+
+
+def _undone(error: BaseException | None) -> bool:
+    return False  # SQLite itself waits for locks, and writes take turns
 
 
 def _readers(url: URL) -> Engine:

@@ -1,4 +1,7 @@
-"""The catalogue's tables. A change here comes with a migration; a test holds the two together."""
+"""The catalogue's tables. A change here comes with a migration; a test holds the two together.
+
+How MySQL and MariaDB are to keep and compare texts is said where tables are made (migrations/steps.py).
+"""
 
 from typing import Any
 
@@ -21,14 +24,7 @@ SCHEMA = MetaData()
 SHA256 = String(64)
 ID = String(128)
 
-# Compared byte by byte everywhere; MySQL's defaults ignore case and accents.
-_BINARY = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
-}
-NUMBERED: dict[str, Any] = {"sqlite_autoincrement": True, **_BINARY}  # tables whose uids are never used again
-PLAIN: dict[str, Any] = {**_BINARY}
+NUMBERED: dict[str, Any] = {"sqlite_autoincrement": True}  # tables whose uids are never used again
 
 collections = Table(
     "collections",
@@ -81,7 +77,6 @@ contents = Table(
     Column("marked_time", UtcTime),  # when a sweep first saw that no image uses it
     Column("removing", Boolean, nullable=False),  # a sweep is removing its object
     Index("contents_by_mark", "marked_time"),
-    **PLAIN,
 )
 
 images = Table(
@@ -135,7 +130,6 @@ tombstones = Table(
     Index("tombstones_by_revision", "collection_uid", "revision"),
     Index("tombstones_by_id", "collection_uid", "id"),
     Index("tombstones_by_origin", "collection_uid", "origin_key"),
-    **PLAIN,
 )
 
 embeddings = Table(
@@ -144,7 +138,6 @@ embeddings = Table(
     Column("sha256", SHA256, primary_key=True),
     Column("model", String(256), primary_key=True),
     Column("vector", VectorBytes, nullable=False),
-    **PLAIN,
 )
 
 requests = Table(
@@ -157,7 +150,6 @@ requests = Table(
     Column("outcomes", JsonText, nullable=False),
     Column("create_time", UtcTime, nullable=False),
     Index("requests_by_time", "create_time"),
-    **PLAIN,
 )
 
 operations = Table(

@@ -7,8 +7,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.dialects import mysql
-from sqlalchemy.schema import CreateTable
 
 from soutu.adapters.catalog.migrations import NEWEST
 from soutu.adapters.catalog.migrations.run import is_known, upgrade
@@ -37,13 +35,6 @@ def test_the_newest_version_is_the_last_migration() -> None:
     assert is_known(NEWEST)
     files = Path(upgrade.__code__.co_filename).parent.glob("versions/v*.py")
     assert max(file.name for file in files).startswith(f"v{NEWEST}_")
-
-
-def test_mysql_tables_compare_byte_by_byte_and_keep_microseconds() -> None:
-    for table in SCHEMA.sorted_tables:
-        sql = str(CreateTable(table).compile(dialect=mysql.dialect()))
-        assert "COLLATE utf8mb4_bin" in sql
-        assert "DATETIME(6)" in sql or "DATETIME" not in sql
 
 
 async def test_opening_again_changes_nothing(tmp_path: Path) -> None:

@@ -3,21 +3,16 @@
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
 
 from soutu.adapters.catalog.columns import JsonText, LongText, Uid, UtcTime, VectorBytes
+from soutu.adapters.catalog.migrations.steps import make_index, make_table
 
 revision = "0001"
 down_revision = None
 
 _SHA256 = sa.String(64)
 _ID = sa.String(128)
-_BINARY: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
-}
-_NUMBERED: dict[str, Any] = {"sqlite_autoincrement": True, **_BINARY}
+_NUMBERED: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
 def upgrade() -> None:
@@ -34,7 +29,7 @@ def upgrade() -> None:
 
 
 def _collections() -> None:
-    op.create_table(
+    make_table(
         "collections",
         sa.Column("uid", Uid, primary_key=True, autoincrement=True),
         sa.Column("id", _ID, unique=True),
@@ -51,7 +46,7 @@ def _collections() -> None:
 
 
 def _generations() -> None:
-    op.create_table(
+    make_table(
         "generations",
         sa.Column("uid", Uid, primary_key=True, autoincrement=True),
         sa.Column("collection_uid", sa.BigInteger, nullable=False),
@@ -72,7 +67,7 @@ def _generations() -> None:
 
 
 def _contents() -> None:
-    op.create_table(
+    make_table(
         "contents",
         sa.Column("sha256", _SHA256, primary_key=True),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -85,13 +80,12 @@ def _contents() -> None:
         sa.Column("create_time", UtcTime, nullable=False),
         sa.Column("marked_time", UtcTime),
         sa.Column("removing", sa.Boolean, nullable=False),
-        **_BINARY,
     )
-    op.create_index("contents_by_mark", "contents", ["marked_time"])
+    make_index("contents_by_mark", "contents", ["marked_time"])
 
 
 def _images() -> None:
-    op.create_table(
+    make_table(
         "images",
         sa.Column("uid", Uid, primary_key=True, autoincrement=True),
         sa.Column("collection_uid", sa.BigInteger, nullable=False),
@@ -118,13 +112,13 @@ def _images() -> None:
         sa.UniqueConstraint("collection_uid", "origin_key", name="images_by_origin"),
         **_NUMBERED,
     )
-    op.create_index("images_by_uid", "images", ["collection_uid", "uid"])
-    op.create_index("images_by_revision", "images", ["collection_uid", "revision"])
-    op.create_index("images_by_content", "images", ["sha256", "collection_uid"])
+    make_index("images_by_uid", "images", ["collection_uid", "uid"])
+    make_index("images_by_revision", "images", ["collection_uid", "revision"])
+    make_index("images_by_content", "images", ["sha256", "collection_uid"])
 
 
 def _tombstones() -> None:
-    op.create_table(
+    make_table(
         "tombstones",
         sa.Column("uid", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("collection_uid", sa.BigInteger, nullable=False),
@@ -132,25 +126,23 @@ def _tombstones() -> None:
         sa.Column("origin_key", _SHA256),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("create_time", UtcTime, nullable=False),
-        **_BINARY,
     )
-    op.create_index("tombstones_by_revision", "tombstones", ["collection_uid", "revision"])
-    op.create_index("tombstones_by_id", "tombstones", ["collection_uid", "id"])
-    op.create_index("tombstones_by_origin", "tombstones", ["collection_uid", "origin_key"])
+    make_index("tombstones_by_revision", "tombstones", ["collection_uid", "revision"])
+    make_index("tombstones_by_id", "tombstones", ["collection_uid", "id"])
+    make_index("tombstones_by_origin", "tombstones", ["collection_uid", "origin_key"])
 
 
 def _embeddings() -> None:
-    op.create_table(
+    make_table(
         "embeddings",
         sa.Column("sha256", _SHA256, primary_key=True),
         sa.Column("model", sa.String(256), primary_key=True),
         sa.Column("vector", VectorBytes, nullable=False),
-        **_BINARY,
     )
 
 
 def _requests() -> None:
-    op.create_table(
+    make_table(
         "requests",
         sa.Column("collection_uid", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("request_id", sa.String(256), primary_key=True),
@@ -158,13 +150,12 @@ def _requests() -> None:
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("outcomes", JsonText, nullable=False),
         sa.Column("create_time", UtcTime, nullable=False),
-        **_BINARY,
     )
-    op.create_index("requests_by_time", "requests", ["create_time"])
+    make_index("requests_by_time", "requests", ["create_time"])
 
 
 def _operations() -> None:
-    op.create_table(
+    make_table(
         "operations",
         sa.Column("uid", Uid, primary_key=True, autoincrement=True),
         sa.Column("id", _ID, unique=True, nullable=False),
@@ -189,12 +180,12 @@ def _operations() -> None:
         sa.Column("lease_until", UtcTime),
         **_NUMBERED,
     )
-    op.create_index("operations_by_state", "operations", ["state", "uid"])
-    op.create_index("operations_by_collection", "operations", ["collection_uid"])
+    make_index("operations_by_state", "operations", ["state", "uid"])
+    make_index("operations_by_collection", "operations", ["collection_uid"])
 
 
 def _operation_failures() -> None:
-    op.create_table(
+    make_table(
         "operation_failures",
         sa.Column("uid", Uid, primary_key=True, autoincrement=True),
         sa.Column("operation_uid", sa.BigInteger, nullable=False),
@@ -203,4 +194,4 @@ def _operation_failures() -> None:
         sa.Column("message", LongText, nullable=False),
         **_NUMBERED,
     )
-    op.create_index("failures_by_operation", "operation_failures", ["operation_uid", "uid"])
+    make_index("failures_by_operation", "operation_failures", ["operation_uid", "uid"])

@@ -1,7 +1,8 @@
 """Tombstones say which content the deleted image had, so that it can be purged, too."""
 
 import sqlalchemy as sa
-from alembic import op
+
+from soutu.adapters.catalog.migrations.steps import add_column
 
 revision = "0002"
 down_revision = "0001"
@@ -9,5 +10,4 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Adds the column; SQLite makes the table anew."""
-    with op.batch_alter_table("tombstones", recreate="auto") as table:
-        table.add_column(sa.Column("sha256", sa.String(64)))
+    add_column("tombstones", sa.Column("sha256", sa.String(64)))

@@ -1,7 +1,8 @@
 """Images remember which state of the XMP file beside them has been taken over."""
 
 import sqlalchemy as sa
-from alembic import op
+
+from soutu.adapters.catalog.migrations.steps import add_column
 
 revision = "0003"
 down_revision = "0002"
@@ -9,5 +10,4 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Adds the column in place."""
-    with op.batch_alter_table("images", recreate="auto") as table:
-        table.add_column(sa.Column("sidecar", sa.String(128), nullable=False, server_default=""))
+    add_column("images", sa.Column("sidecar", sa.String(128), nullable=False, server_default=""))

@@ -1,0 +1,21 @@
+"""aiomysql's connection, mended where it does not go with its PyMySQL."""
+
+from typing import Any, Self
+
+from aiomysql.connection import Connection
+
+
+class MendedConnection(Connection):  # type: ignore[misc]  # the library has no types
+    """A connection that can send bytes: aiomysql 0.3.2 calls a function for that which PyMySQL has dropped
+    (aio-libs/aiomysql#1080)."""
+
+    @classmethod
+    async def connect(cls, *arguments: Any, **options: Any) -> Self:
+        """A connection that is open; takes what aiomysql.connect takes."""
+        connection = cls(*arguments, **options)
+        await connection._connect()
+        return connection
+
+    def escape(self, obj: object) -> Any:
+        """The value as SQL has it."""
+        return f"X'{obj.hex()}'" if isinstance(obj, bytes) else super().escape(obj)
