@@ -14,6 +14,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fuzz-seconds", type=float, default=90, help="How long test_misuse.py tries messages at random."
     )
+    parser.addoption(
+        "--on-stack",
+        nargs="?",
+        const="",
+        metavar="PART,...",
+        help="Has the flows run on the stack, or on these parts of it; see scripts/stack.",
+    )
     parser.addoption("--seed", type=int, default=0, help="The seed of whatever is drawn by lot; 0 draws one.")
 
 

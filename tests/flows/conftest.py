@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from soutu.client import Client, SoutuCallError
+from tests.flows.elsewhere import stack
 from tests.flows.served import Served
 
 _numbers = itertools.count(1)
@@ -22,6 +23,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             if isinstance(value, Served):
                 report.sections.append(("log of the server", value.log()))
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """With --on-stack the services of all flows stand on the servers of the stack."""
+    parts = request.config.getoption("--on-stack")
+    if parts is None:
+        yield
+        return
+    with stack([name for name in parts.split(",") if name], tmp_path_factory.mktemp("stack")) as places:
+        Served.elsewhere = places.of
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import grpc
 from google.longrunning.operations_pb2_grpc import OperationsStub
@@ -60,9 +60,12 @@ class Stubs:
 
 
 class Served:
-    """`python -m soutu.cli serve` on a data directory, on a free port. Its log outlives restarts."""
+    """`python -m soutu.cli serve` on a data directory, on a free port. Its log outlives restarts.
+
+    `elsewhere` gives the settings of a service, by its data directory, where the flows run on the stack."""
 
     module = "soutu.cli"
+    elsewhere: ClassVar[Callable[[Path], Mapping[str, str]]] = staticmethod(lambda _: {})
 
     def __init__(
         self, directory: Path, roots: Sequence[Path] = (), settings: Mapping[str, str] | None = None
@@ -72,6 +75,7 @@ class Served:
         self._variables = {
             "SOUTU_BUILD_ROOTS": os.pathsep.join(map(str, roots)),
             "SOUTU_LOG_FORMAT": "json",
+            **Served.elsewhere(self.data_dir),
             **(settings or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
