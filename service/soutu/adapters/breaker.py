@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Open after a failure, for `first_s`, and twice as long after each further one, up to `longest_s`. One
-    success closes it."""
+    """Open after a failure, for `first_s`, and twice as long after each further one, up to `longest_s`; those
+    that fail together count as one. One success closes it."""
 
     def __init__(
         self, first_s: float, longest_s: float, monotonic: Callable[[], float] = time.monotonic
@@ -24,6 +24,8 @@ class Breaker:
 
     def failed(self) -> None:
         """It has failed (again)."""
+        if self.open:
+            return
         self.rest_s = min(max(2 * self.rest_s, self._first_s), self._longest_s)
         self._open_until = self._monotonic() + self.rest_s
 

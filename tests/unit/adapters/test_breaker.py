@@ -33,3 +33,11 @@ def test_a_success_closes_it_and_begins_anew() -> None:
     assert not breaker.open
     breaker.failed()
     assert breaker.rest_s == 0.5
+
+
+def test_failures_at_the_same_time_count_once() -> None:
+    clock = Clock()
+    breaker = Breaker(0.5, 3.0, clock)
+    for _ in range(8):
+        breaker.failed()
+    assert breaker.rest_s == 0.5

@@ -23,7 +23,7 @@ _MAGIC = b"stu1"
 _REMAKING_S = 0.1  # what it takes to make a value anew, roughly
 _CONNECTIONS = 64
 _SCANNED = 1_000
-_FIRST_REST_S, _LONGEST_REST_S = 0.5, 30.0
+_FIRST_REST_S, _LONGEST_REST_S = 0.5, 5.0
 _log = logger(__name__)
 
 
