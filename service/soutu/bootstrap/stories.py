@@ -47,6 +47,7 @@ from soutu.operations.background import in_background
 from soutu.operations.desk import OperationDesk
 from soutu.operations.job import Work
 from soutu.operations.runner import OperationRunner
+from soutu.search.absence import Absence
 from soutu.search.compare import Comparisons
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
@@ -133,8 +134,9 @@ async def assembled(
     runner.start()
     stack.push_async_callback(runner.close)
     queries = _queries(adapters, metrics)
+    absence = Absence(catalog, adapters.clock, settings.search.catalog_away_s)
     return Stories(
-        searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key)),
+        searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key), absence),
         comparisons=Comparisons(catalog, adapters.models, queries),
         browser=ImageBrowser(catalog, adapters.originals, adapters.objects, adapters.decoders),
         selections=Selections(catalog),

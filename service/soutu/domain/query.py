@@ -125,11 +125,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An image found, with its score and the scores of the stages that made it."""
+    """An image found, with its score and the scores of the stages that made it; `image` is None where the
+    catalogue, which knows more of it, is away."""
 
-    image: Image
+    uid: int
+    image_id: str
     score: float
     stage_scores: Mapping[str, float] = field(default_factory=dict)
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)

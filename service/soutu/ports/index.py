@@ -1,6 +1,6 @@
 """The vector index, and what is known of how far it has followed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from soutu.domain.collection import Generation, IndexSpec
@@ -54,6 +54,11 @@ class VectorIndex(Protocol):
 
     async def entries(self, generation: int, after: int, limit: int) -> Sequence[tuple[int, int]]:
         """Up to `limit` (uid, revision) with uid > `after`, by uid: for comparing with the catalogue."""
+        ...
+
+    async def names(self, generation: int, uids: Sequence[int]) -> Mapping[int, str]:
+        """The ids of images, by uid, as far as the index keeps them: for searches while the catalogue is
+        away. One that lies beside its catalogue keeps none."""
         ...
 
     async def count(self, generation: int) -> int: ...

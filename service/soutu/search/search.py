@@ -12,12 +12,13 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.fields import fields_of
 from soutu.domain.filter import Filter
 from soutu.domain.image import Image
-from soutu.domain.query import Answer, Candidate, Match, Query, Scope
+from soutu.domain.query import Answer, Candidate, Degradation, Match, Query, Scope
 from soutu.domain.revision import revision_number, revision_text
 from soutu.filters.evaluate import accepts
 from soutu.filters.parse import parse_filter
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, Following, VectorIndex
+from soutu.search.absence import Absence, Seen
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
 
@@ -27,11 +28,13 @@ _FEW = 10_000  # images that the catalogue names for the index to look at, and n
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a search found at its beginning: the head, and how far the index had followed."""
+    """What a search found at its beginning: the head, how far the index had followed, and what was left out
+    already."""
 
     head: Head
     followed: int
     stages: Stages
+    degraded: tuple[Degradation, ...] = ()
 
     @property
     def current(self) -> bool:
@@ -41,10 +44,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The matches of one page, and whether more may follow."""
+    """The matches of one page, whether more may follow, and what was left out."""
 
     matches: tuple[Match, ...]
     more: bool
+    degraded: tuple[Degradation, ...] = ()
 
 
 class Searches:
@@ -57,6 +61,7 @@ class Searches:
         following: Following,
         embedder: QueryEmbedder,
         tokens: PageTokens,
+        absence: Absence,
         few: int = _FEW,
     ) -> None:
         self._catalog = catalog
@@ -64,6 +69,7 @@ class Searches:
         self._following = following
         self._embedder = embedder
         self._tokens = tokens
+        self._absence = absence
         self._few = few
 
     async def search(self, query: Query) -> Answer:
@@ -76,9 +82,10 @@ class Searches:
         PAGE_TOKEN_INVALID, PAGE_TOKEN_EXPIRED."""
         stages = Stages()
         with stages.time("head"):
-            head = await self._head(query)
-            await self._check_ready(head, query)
-        return Opening(head, self._following.followed(head.generation), stages)
+            seen = await self._head(query)
+            await self._check_ready(seen, query)
+        followed = self._following.followed(seen.head.generation)
+        return Opening(seen.head, followed, stages, _without_catalog(seen.error))
 
     async def still_current(self, opening: Opening) -> bool:
         """Whether nothing has changed since the opening."""
@@ -104,30 +111,32 @@ class Searches:
             matches=found.matches,
             next_page_token=self._next(query, page, found),
             stages_s=stages.seconds,
+            degraded=found.degraded or opening.degraded,
         )
 
-    async def _head(self, query: Query) -> Head:
+    async def _head(self, query: Query) -> Seen:
         """The collection with its active or the named generation; a page token goes on in its own, also when
         another has been published since."""
         if not query.page_token:
-            return await self._catalog.head(query.collection_id, query.generation_id)
-        page, head = self._tokens.read(query), await self._catalog.head(query.collection_id)
-        if page.collection_uid != head.collection.uid:
+            return await self._absence.head(query.collection_id, query.generation_id)
+        page, seen = self._tokens.read(query), await self._absence.head(query.collection_id)
+        if page.collection_uid != seen.head.collection.uid:
             raise SoutuError(Reason.PAGE_TOKEN_EXPIRED, "The collection of the page token is gone.")
-        if page.generation_uid == head.generation.uid:
-            return head
+        if page.generation_uid == seen.head.generation.uid:
+            return seen
         for generation in await self._catalog.generations(page.collection_uid):
             if generation.uid == page.generation_uid:
-                return replace(head, generation=generation)
+                return replace(seen, head=replace(seen.head, generation=generation))
         raise SoutuError(Reason.PAGE_TOKEN_EXPIRED)
 
-    async def _check_ready(self, head: Head, query: Query) -> None:
+    async def _check_ready(self, seen: Seen, query: Query) -> None:
+        head = seen.head
         if head.generation.state is not GenerationState.READY:
             raise SoutuError(Reason.GENERATION_UNREADY)
         if query.min_revision:
             revision = revision_number(head.collection.uid, query.min_revision)
             if revision > head.collection.revision:
-                raise SoutuError(Reason.REVISION_INVALID, field="min_revision")
+                raise seen.error or SoutuError(Reason.REVISION_INVALID, field="min_revision")
             if not await self._following.reached(head.generation, revision, query.wait_s):
                 raise SoutuError(Reason.REVISION_NOT_REACHED)
         self._following.check_ready(head.generation)
@@ -159,9 +168,9 @@ class Searches:
                 candidates = await self._nearest(head, page.vector, limit, scope, query.candidates)
             standing = [each for each in candidates if _stands(each, query, page.place, hidden)]
             with stages.time("join"):
-                matches = await self._join(head, standing, scope)
+                matches, degraded = await self._join(head, standing, scope)
             if len(matches) > wanted or len(candidates) < limit or _below(candidates[-1], query):
-                return Found(tuple(matches[:wanted]), len(matches) > wanted)
+                return Found(tuple(matches[:wanted]), len(matches) > wanted, degraded)
             limit *= 2
 
     async def _hidden(self, head: Head, query: Query, page: Page) -> frozenset[int]:
@@ -176,16 +185,31 @@ class Searches:
         uid, size = head.generation.uid, candidates or head.generation.index.candidates
         return (await self._index.nearest(uid, vector[None], limit, candidates=size, scope=scope))[0]
 
-    async def _join(self, head: Head, candidates: Sequence[Candidate], scope: Scope) -> list[Match]:
+    async def _join(
+        self, head: Head, candidates: Sequence[Candidate], scope: Scope
+    ) -> tuple[list[Match], tuple[Degradation, ...]]:
         """The candidates that are images now, and satisfy the filter now; points that disagree with their row
-        are looked at again."""
-        rows = await self._catalog.images(head.collection.uid, [each.uid for each in candidates])
+        are looked at again. While the catalogue is away, their names as the index keeps them."""
+        try:
+            rows = await self._catalog.images(head.collection.uid, [each.uid for each in candidates])
+        except SoutuError as error:
+            if scope.filter is not None or not self._absence.bears(error):
+                raise
+            return await self._named(head, candidates, error), _without_catalog(error)
+        self._absence.heard()
         self._report(head, candidates, rows)
-        return [
-            Match(rows[each.uid], each.score, {"nearest": each.score})
+        matches = [
+            _match(each, row.id, row)
             for each in candidates
-            if each.uid in rows and _satisfies(rows[each.uid], scope)
+            if (row := rows.get(each.uid)) and _satisfies(row, scope)
         ]
+        return matches, ()
+
+    async def _named(self, head: Head, candidates: Sequence[Candidate], error: SoutuError) -> list[Match]:
+        names = await self._index.names(head.generation.uid, [each.uid for each in candidates])
+        if candidates and not names:
+            raise error
+        return [_match(each, names[each.uid]) for each in candidates if each.uid in names]
 
     def _report(self, head: Head, candidates: Sequence[Candidate], rows: Mapping[int, Image]) -> None:
         followed = self._following.followed(head.generation)
@@ -204,7 +228,15 @@ class Searches:
         if not found.more or shown >= MATCH_LIMIT:
             return ""
         last = found.matches[-1]
-        return self._tokens.write(query, replace(page, place=Place(shown, last.score, last.image.uid)))
+        return self._tokens.write(query, replace(page, place=Place(shown, last.score, last.uid)))
+
+
+def _match(candidate: Candidate, image_id: str, image: Image | None = None) -> Match:
+    return Match(candidate.uid, image_id, candidate.score, {"nearest": candidate.score}, image)
+
+
+def _without_catalog(error: SoutuError | None) -> tuple[Degradation, ...]:
+    return (Degradation("catalog", error.reason.name),) if error else ()
 
 
 def _stands(candidate: Candidate, query: Query, place: Place, hidden: frozenset[int]) -> bool:

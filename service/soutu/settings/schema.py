@@ -263,6 +263,12 @@ class SearchSettings(Section):
     min_revision_wait_s: Seconds = Field(
         30.0, description="The longest that a search waits for its min_revision."
     )
+    catalog_away_s: float = Field(
+        30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long searches go on, with names and scores, once the catalogue's server is away.",
+    )
 
 
 class CatalogSettings(Section):

@@ -18,10 +18,11 @@ from soutu.domain.filter import Filter
 from soutu.domain.image import Metadata
 from soutu.domain.query import EVERYTHING, Candidate, Part, Point, Query, Scope, StoredImage
 from soutu.domain.writing import Revise
+from soutu.search.absence import Absence
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
 from soutu.search.search import Searches
-from tests.contract.catalog_fixtures import DRAFT, MODEL, opened, put
+from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, opened, put
 
 SIZE = 300
 
@@ -103,14 +104,15 @@ async def story(catalog: SqlCatalog, index: ExactIndex, following: CaughtUp, few
     await index.write(head.generation.uid, points, [])
     nothing: Any = cast(Any, None)  # a stored image is embedded without them
     embedder = QueryEmbedder(nothing, nothing, nothing, catalog, nothing)
-    return Searches(catalog, index, following, embedder, PageTokens(b"key"), few)
+    absence = Absence(catalog, MovableClock(), 30.0)
+    return Searches(catalog, index, following, embedder, PageTokens(b"key"), absence, few)
 
 
 async def found(searches: Searches, filter_: str, page_size: int = 10) -> list[str]:
     query = Query(
         "pictures", (Part(StoredImage("i0")),), page_size, include_query_images=True, filter=filter_
     )
-    return [match.image.id for match in (await searches.search(query)).matches]
+    return [match.image_id for match in (await searches.search(query)).matches]
 
 
 @pytest.mark.parametrize("few", [0, 10, 10_000])

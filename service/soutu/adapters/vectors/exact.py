@@ -68,6 +68,11 @@ class ExactIndex:
         """Up to `limit` (uid, revision) beyond uid `after`, by uid."""
         return self._table(generation).entries(after, limit)
 
+    async def names(self, generation: int, uids: Sequence[int]) -> Mapping[int, str]:
+        """The ids of images, by uid."""
+        fields = self._table(generation).fields
+        return {uid: str(fields[uid]["name"]) for uid in uids if "name" in fields.get(uid, {})}
+
     async def count(self, generation: int) -> int:
         """The number of points."""
         return self._table(generation).count

@@ -1,7 +1,7 @@
 """Qdrant Edge as a VectorIndex: in this process, on disk, HNSW above a threshold and exact below it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -109,6 +109,10 @@ class QdrantEdgeIndex:
         """Up to `limit` (uid, revision) beyond uid `after`, by uid."""
         shard = self._opened(generation).shard
         return await _run(self._searchers, partial(shard.entries, after, limit))
+
+    async def names(self, generation: int, uids: Sequence[int]) -> Mapping[int, str]:
+        """None: the catalogue lies beside it."""
+        return {}
 
     async def count(self, generation: int) -> int:
         """The number of points."""

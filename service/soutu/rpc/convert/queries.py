@@ -144,11 +144,11 @@ def answer_message(answer: Answer, request: search_pb2.SearchRequest) -> search_
 
 
 def _match(match: Match, collection: str, paths: list[str], explain: bool) -> search_pb2.Match:
-    image = image_message(match.image, collection)
+    image = image_message(match.image, collection) if match.image else None
     return search_pb2.Match(
-        name=str(ImageName(collection, match.image.id)),
+        name=str(ImageName(collection, match.image_id)),
         score=shown_score(match.score),
-        image=masked(image, paths and ["name", *paths]),
+        image=image and masked(image, paths and ["name", *paths]),
         stage_scores=match.stage_scores if explain else None,
     )
 
