@@ -49,6 +49,11 @@ async def test_pictures_become_unit_vectors(embedder: Embedder) -> None:
     assert all_units(vectors)
 
 
+async def test_it_says_that_it_answers(embedder: Embedder) -> None:
+    await embedder.ping()
+    assert len(await embedder.embed(FIRST, random_pixels(1, SIDE))) == 1
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 17])
 async def test_a_batch_answers_as_its_pictures_alone(embedder: Embedder, count: int) -> None:
     pixels = random_pixels(count, SIDE)
