@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,6 @@ from soutu.ports import Cache
 from tests.contract.servers import server
 
 WAIT_S = 0.1
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with server("redis", tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 def url_of(redis: Running) -> str:
