@@ -1,9 +1,12 @@
-"""Rules for all tests: in CI, a test that is skipped has failed."""
+"""Rules for all tests: in CI, a test that is skipped has failed. And what a whole session shares."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from scripts.stack.running import Running
+from tests.contract.servers import server
 
 # Reasons that CI accepts too; each with the cause that makes the test impossible there.
 ALLOWED_SKIPS: frozenset[str] = frozenset({"a small disk can be mounted by root only"})
@@ -22,6 +25,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Has the flows run on the stack, or on these parts of it; see scripts/stack.",
     )
     parser.addoption("--seed", type=int, default=0, help="The seed of whatever is drawn by lot; 0 draws one.")
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A real Redis. Who stops it lets it go on; what is in it is whoever's came before."""
+    with server("redis", tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A real S3 server with one bucket."""
+    with server("s3", tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A real Triton that has the models that ship. Who stops it lets it go on."""
+    with server("triton", tmp_path_factory.mktemp("triton")) as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, cores, decode_limits, running
+from soutu.domain.errors import SoutuError
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
 from soutu.ports import Clock
@@ -216,7 +217,7 @@ def _limits(settings: Settings) -> admin_service_pb2.Limits:
 
 
 def _checks(service: Service) -> dict[str, Check]:
-    adapters = service.adapters
+    adapters, settings = service.adapters, service.settings
 
     async def catalog() -> str:
         return f"{await adapters.catalog.ping()} answers"
@@ -228,10 +229,25 @@ def _checks(service: Service) -> dict[str, Check]:
         return f"ready: {len(generations)} {'generation' if len(generations) == 1 else 'generations'}"
 
     async def objects() -> str:
-        await adapters.objects.exists("contents/00/none")
-        return "answers"
+        try:
+            await adapters.objects.exists("contents/00/none")
+        except SoutuError as error:
+            if not settings.objects.url:
+                raise
+            sentence = "The bucket of objects.url cannot be reached or read."
+            raise SoutuError(error.reason, sentence) from error
+        return "the bucket answers" if settings.objects.url else "answers"
+
+    async def inference() -> str:
+        await adapters.embedder.ping()
+        return "Triton answers" if settings.inference.url else "in this process"
+
+    async def cache() -> str:
+        await adapters.cache.ping()
+        return "Redis answers" if settings.cache.url else "in this process"
 
     async def decoders() -> str:
         return f"{len(adapters.decoders.pids)} processes, {adapters.decoders.replaced} replaced"
 
-    return {"catalog": catalog, "index": index, "objects": objects, "decoders": decoders}
+    looks = (catalog, index, inference, objects, cache, decoders)
+    return {look.__name__: look for look in looks}

@@ -1,4 +1,5 @@
-"""Real servers for contract suites: parts of the stack, each with data of its own, ended with the test."""
+"""Real servers for tests: parts of the stack, each with data of its own. Those that whole sessions share are
+fixtures of tests/conftest.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,6 @@ from soutu.ports import Cache
 from tests.contract.servers import server
 
 WAIT_S = 0.1
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with server("redis", tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 def url_of(redis: Running) -> str:
@@ -66,6 +60,27 @@ async def test_a_later_value_takes_the_place_of_an_earlier(cache: Cache) -> None
     await cache.put(b"key", b"first")
     await cache.put(b"key", b"second")
     assert await cache.get(b"key") == b"second"
+
+
+async def test_it_says_that_it_answers(cache: Cache) -> None:
+    await cache.ping()
+    await cache.put(b"key", b"value")
+    assert await cache.get(b"key") == b"value"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "sentence"), [("nobody:wrong@", "refuses us"), ("", "does not answer")]
+)
+async def test_a_redis_that_cannot_be_used_is_told_by_its_setting(
+    redis: Running, credentials: str, sentence: str
+) -> None:
+    url = f"redis://{credentials}{url_of(redis).rpartition('/')[0].removeprefix('redis://')}"
+    there = url if credentials else "redis://127.0.0.1:1"
+    cache = RedisCache.connected(there, expiry_s=60, wait_s=WAIT_S)
+    with pytest.raises(SoutuError, match=f"The Redis of cache.url {sentence}") as failure:
+        await cache.ping()
+    await cache.close()
+    assert failure.value.reason is Reason.CACHE_UNAVAILABLE
 
 
 async def test_after_clearing_there_is_nothing(cache: Cache) -> None:

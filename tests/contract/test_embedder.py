@@ -1,13 +1,13 @@
 """What every Embedder keeps. Each adapter joins by a branch of the fixture."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scripts import triton_repository
+from scripts.stack.running import Running
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.inference.triton import TritonEmbedder
 from soutu.domain.embedding import all_units
@@ -15,18 +15,8 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelRef
 from soutu.ports import Embedder
 from tests.contract.embedders import FIRST, bundled_models, random_pixels, write_model
-from tests.contract.servers import server
 
 SIDE, DIMENSION = 128, 595
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Triton that has the models that ship."""
-    place = tmp_path_factory.mktemp("triton")
-    triton_repository.main([str(place / "model_repository"), "--backend", "python", "--models", str(place)])
-    with server("triton", place) as running:
-        yield running.settings["SOUTU_INFERENCE_URL"]
 
 
 @pytest.fixture(params=["onnx", pytest.param("triton", marks=pytest.mark.slow)])
@@ -36,7 +26,8 @@ async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     if request.param == "onnx":
         adapter = OnnxEmbedder(models, threads=2)
     else:
-        adapter = TritonEmbedder.connected(request.getfixturevalue("triton"), models, wait_s=10)
+        running: Running = request.getfixturevalue("triton")
+        adapter = TritonEmbedder.connected(running.settings["SOUTU_INFERENCE_URL"], models, wait_s=10)
     yield adapter
     await adapter.close()
 
@@ -47,6 +38,11 @@ async def test_pictures_become_unit_vectors(embedder: Embedder) -> None:
     assert vectors.shape == (3, DIMENSION)
     assert vectors.dtype == np.float32
     assert all_units(vectors)
+
+
+async def test_it_says_that_it_answers(embedder: Embedder) -> None:
+    await embedder.ping()
+    assert len(await embedder.embed(FIRST, random_pixels(1, SIDE))) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 17])

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +19,6 @@ from soutu.ports import ObjectStore
 from tests.contract.servers import server
 
 KEY = "contents/ab/abcd"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with server("s3", tmp_path_factory.mktemp("s3")) as running:
-        yield running
 
 
 @pytest.fixture(params=["local", "memory", "s3"])

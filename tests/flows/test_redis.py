@@ -9,15 +9,8 @@ import pytest
 
 from scripts.stack.running import Running
 from soutu.client import SoutuCallError
-from tests.contract.servers import server
 from tests.flows import pictures
 from tests.flows.served import Served, until
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with server("redis", tmp_path_factory.mktemp("redis")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from soutu.v1.collection_service_pb2 import (
 )
 from soutu.v1.image_pb2 import KEEPING_REFERENCED, Image
 from tests.flows import pictures
+from tests.flows.cli import soutu
 from tests.flows.refusals import refused
 from tests.flows.served import Served, until
 
@@ -93,6 +94,23 @@ def test_a_sync_does_what_its_dry_run_says(client: Client, collection: str, dire
     assert after["p0000.jpg"].uid == before["p0000.jpg"].uid
     assert after["p0000.jpg"].content.sha256 != before["p0000.jpg"].content.sha256
     assert counts(sync(client, collection, directory)) == (0, 0, 0, 0, 6, 0)
+
+
+def test_a_dry_run_tells_of_files_that_failed_before(
+    client: Client, server: Served, collection: str, directory: Path
+) -> None:
+    (directory / "broken.jpg").write_bytes(b"no picture")
+    assert counts(sync(client, collection, directory)) == (6, 0, 0, 0, 0, 1)
+    write(directory / "new.jpg", 100)
+    foretold = sync(client, collection, directory, dry_run=True)
+    assert (foretold.added, foretold.failed_before) == (2, 1)
+    told = soutu("--address", server.address, "sync", str(directory), "-c", collection, "--dry-run")
+    assert "Of these files 1 failed the last time, too." in told
+    assert counts(sync(client, collection, directory)) == (1, 0, 0, 0, 6, 1)
+    assert sync(client, collection, directory, dry_run=True).failed_before == 1
+    write(directory / "broken.jpg", 101)
+    assert counts(sync(client, collection, directory)) == (1, 0, 0, 0, 7, 0)
+    assert sync(client, collection, directory, dry_run=True).failed_before == 0
 
 
 def test_a_moved_file_keeps_its_image(client: Client, collection: str, directory: Path) -> None:

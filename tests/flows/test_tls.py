@@ -1,5 +1,8 @@
 """TLS and mutual TLS: who reaches a server, certificates that are renewed, files that cannot be used."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +13,8 @@ from soutu.domain.access import Scope
 from tests.flows.authorities import Authority, Signed
 from tests.flows.cli import soutu
 from tests.flows.keyring import Keyring
-from tests.flows.served import Served, until
+from tests.flows.served import SOURCE_ROOT, Served, until
+from tests.project.source import ROOT
 
 
 @pytest.fixture
@@ -164,6 +168,25 @@ def test_what_keeps_tls_from_working_is_one_sentence_and_one_advice(
     told = soutu("--address", secure.address, "models", "list", ok=False, variables=named)
     assert "for another name" in told
     assert "client.server_name" in told
+
+
+def test_the_commands_of_the_handbook_make_keys_and_certificates(tmp_path: Path) -> None:
+    handbook = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    program = f'soutu() {{ {sys.executable} -m soutu.cli "$@"; }}'
+    for first in ("soutu keys new me", "openssl req -x509"):
+        (block,) = (each for each in handbook.split("```") if each.startswith(f"\n{first}"))
+        subprocess.run(
+            ["bash", "-ec", f"{program}\n{block}"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(SOURCE_ROOT)},
+            check=True,
+            capture_output=True,
+        )
+    made = Signed(tmp_path / "server.pem", tmp_path / "server.key")
+    asked = settings(made) | {"SOUTU_ACCESS_KEYS_FILE": str(tmp_path / "keys.toml")}
+    shown = ("--ca", str(tmp_path / "ca.pem"), "--key-file", str(tmp_path / "me.key"))
+    with Served(tmp_path / "server", settings=asked) as server:
+        assert "gradient-color" in soutu("--address", server.address, *shown, "models", "list")
 
 
 def test_handshakes_that_fail_write_nothing_between_the_lines_of_the_log(secure: Served) -> None:

@@ -10,17 +10,10 @@ import pytest
 
 from scripts.stack.running import Running
 from soutu.client import SoutuCallError
-from tests.contract.servers import server
 from tests.flows import pictures
 from tests.flows.served import Served, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with server("triton", tmp_path_factory.mktemp("triton")) as running:
-        yield running
 
 
 @pytest.fixture

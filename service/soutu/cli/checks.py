@@ -2,6 +2,7 @@
 
 import io
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from soutu.cli.failures import explained
 from soutu.cli.invocation import Invocation
 from soutu.cli.output import size_text
 from soutu.cli.tables import milliseconds
-from soutu.client import Client
+from soutu.client import Client, SoutuCallError
 from soutu.client.names import id_of
 from soutu.settings import SettingsError
+from soutu.v1.model_service_pb2 import Model
 
 _FREE_BYTES = 1_000_000_000
+_MODELS_NEED = ("inference", "decoders")
+_SETTING = re.compile(r"\b(catalog|index|inference|cache|objects)\.[a-z_]+")
 _PACKAGES = ("grpcio", "protobuf", "numpy", "onnxruntime", "qdrant-edge-py", "SQLAlchemy", "Pillow")
 
 
@@ -99,29 +103,44 @@ def _server(invocation: Invocation) -> Iterator[Check]:
             serving = connection.client.serving()
             advice = "" if serving else "It is starting or ending; look again in a moment."
             yield Check("server", serving, where, advice)
-            yield from _parts(connection.client)
-            yield from _models(connection.client)
+            parts = list(_parts(connection.client))
+            yield from parts
+            if all(part.sound for part in parts if part.part in _MODELS_NEED):
+                yield from _models(connection.client)
     except Exception as error:  # noqa: BLE001  # whatever it is, the doctor says it
         yield Check("server", False, explained(error)[0], "The rest cannot be checked without it.")
 
 
 def _parts(client: Client) -> Iterator[Check]:
     for part in client.status().parts:
-        advice = (
-            "" if part.healthy else "The server's log says more; -v shows that of one started for this check."
-        )
-        yield Check(
-            part.part, part.healthy, part.detail or ("healthy" if part.healthy else "not healthy"), advice
-        )
+        finding = part.detail or ("healthy" if part.healthy else "not healthy")
+        yield Check(part.part, part.healthy, finding, "" if part.healthy else _advice(part.detail))
+
+
+def _advice(detail: str) -> str:
+    """What to do about a part that does not work; of a remote one the detail names the setting."""
+    log = "The server's log says more; -v shows that of one started for this check."
+    named = _SETTING.search(detail)
+    if named is None:
+        return log
+    return f"Is what the setting {named[0]} names running, and can it be reached from the server? {log}"
 
 
 def _models(client: Client) -> Iterator[Check]:
     """Decodes and embeds a drawn picture with each model: decoders and artefacts in one."""
     picture = _trial_picture()
     for model in client.models.list():
+        yield _model(client, model, picture)
+
+
+def _model(client: Client, model: Model, picture: bytes) -> Check:
+    part = f"model {id_of(model.name)}"
+    try:
         answer = client.embed(model.name, [picture])
-        took = f"a picture decoded and embedded in {milliseconds(answer.stages):.0f} ms"
-        yield Check(f"model {id_of(model.name)}", True, f"{model.dimension} dimensions, {took}")
+    except SoutuCallError as error:
+        return Check(part, False, error.message, _advice(error.message))
+    took = f"a picture decoded and embedded in {milliseconds(answer.stages):.0f} ms"
+    return Check(part, True, f"{model.dimension} dimensions, {took}")
 
 
 def _trial_picture() -> bytes:

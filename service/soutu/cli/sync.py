@@ -77,6 +77,8 @@ def _summarise(handle: "OperationHandle[SyncCollectionResponse]", dry_run: bool)
             print(line)
     counts = ("added", "changed", "moved", "vanished", "unchanged", "failed")
     print(", ".join(f"{getattr(result, name):,} {name}" for name in counts))
+    if result.failed_before:
+        print(f"Of these files {result.failed_before:,} failed the last time, too.")
     show_failures(handle)
 
 

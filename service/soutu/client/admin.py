@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from soutu.client.calls import Calls
+from soutu.client.given import checked, checked_texts, made
 from soutu.client.names import collection_name, image_name
 from soutu.client.operations import OperationHandle, Operations
 from soutu.v1.admin_service_pb2 import (
@@ -36,7 +37,7 @@ class Admin:
 
     def backup(self, directory: Path) -> OperationHandle[BackupResponse]:
         """Writes a consistent copy of everything; into an earlier backup only what is new."""
-        request = BackupRequest(path=str(directory.resolve()))
+        request = BackupRequest(path=_place(directory))
         return self._operations.handle(self._calls.unary(self._stub.Backup, request), BackupResponse)
 
     def export(
@@ -48,9 +49,10 @@ class Admin:
         without_originals: bool = False,
     ) -> OperationHandle[ExportCollectionResponse]:
         """Writes a collection's images, metadata and embeddings to a directory that is empty or not there."""
-        request = ExportCollectionRequest(
+        request = made(
+            ExportCollectionRequest,
             name=collection_name(collection),
-            path=str(directory.resolve()),
+            path=_place(directory),
             format=format,
             without_originals=without_originals,
         )
@@ -59,14 +61,14 @@ class Admin:
 
     def import_(self, collection: str, directory: Path) -> OperationHandle[ImportCollectionResponse]:
         """Takes an export into a collection that exists; images with the same ids are replaced."""
-        request = ImportCollectionRequest(name=collection_name(collection), path=str(directory.resolve()))
+        request = ImportCollectionRequest(name=collection_name(collection), path=_place(directory))
         operation = self._calls.unary(self._stub.ImportCollection, request)
         return self._operations.handle(operation, ImportCollectionResponse)
 
     def purge(self, collection: str, images: Sequence[str]) -> OperationHandle[PurgeImagesResponse]:
         """Removes up to 1,000 images of a collection from everywhere, also ones that were deleted before."""
         parent = collection_name(collection)
-        names = [image_name(image, collection) for image in images]
+        names = [image_name(image, collection) for image in checked_texts(images, "images")]
         operation = self._calls.unary(self._stub.PurgeImages, PurgeImagesRequest(parent=parent, names=names))
         return self._operations.handle(operation, PurgeImagesResponse)
 
@@ -78,6 +80,10 @@ class Admin:
 
     def tune_index(self, collection: str, recall: float = 0.0) -> OperationHandle[TuneIndexResponse]:
         """Finds the smallest candidate list that reaches the recall (0: the default) and keeps it."""
-        request = TuneIndexRequest(name=collection_name(collection), recall=recall)
+        request = made(TuneIndexRequest, name=collection_name(collection), recall=recall)
         operation = self._calls.unary(self._stub.TuneIndex, request)
         return self._operations.handle(operation, TuneIndexResponse)
+
+
+def _place(directory: object) -> str:
+    return str(checked(directory, Path, "directory", "a pathlib.Path").resolve())

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import NoneType
 
 import grpc
+
+from soutu.client.given import checked
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 # A call is sent again only while all of it fits this buffer; gRPC's default of 256 KiB would leave most
@@ -40,6 +43,12 @@ class Tls:
     certificate: bytes | None = None
     private_key: bytes | None = None
     server_name: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("authorities", "certificate", "private_key"):
+            wanted = f"PEM bytes, as of pathlib.Path({name + '.pem'!r}).read_bytes()"
+            checked(getattr(self, name), (bytes, NoneType), name, wanted)
+        checked(self.server_name, str, "server_name", "a str")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """What gRPC makes of it."""

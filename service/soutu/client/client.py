@@ -1,7 +1,7 @@
 """The client: one connection to a server, and its calls in groups."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -13,6 +13,7 @@ from soutu.client.channel import Tls, open_channel
 from soutu.client.collections import Collections
 from soutu.client.errors import SoutuCallError
 from soutu.client.generations import Generations
+from soutu.client.given import checked, made
 from soutu.client.images import Images
 from soutu.client.models import Models
 from soutu.client.names import collection_name
@@ -69,6 +70,9 @@ class Client:
         key: str | None = None,
         tls: Tls | None = None,
     ) -> None:
+        checked(address, str, "address", "a str, as host:port or unix:path")
+        checked(timeout_s, (int, float), "timeout_s", "a number of seconds")
+        checked(tls, (Tls, NoneType), "tls", "a Tls or None")
         key = checked_key(key) if key else None
         self.address = address
         self._channel = open_channel(address, tls)
@@ -113,7 +117,7 @@ class Client:
 
     def batch_search(self, requests: Sequence[SearchRequest]) -> BatchSearchResponse:
         """Several searches (`search_request` makes them) in one call, each with its own status, in order."""
-        return self._calls.unary(self._search.BatchSearch, BatchSearchRequest(requests=requests))
+        return self._calls.unary(self._search.BatchSearch, made(BatchSearchRequest, requests=requests))
 
     def compare(self, collection: str, first: Subject | Part, second: Subject | Part) -> CompareResponse:
         """How alike two images are, to the collection's model."""
@@ -128,6 +132,8 @@ class Client:
         latter.
         """
         collection = "" if model.startswith("models/") else model
+        checked(inputs, Sequence, "inputs", "a list of what a query may be")
+        checked(model, str, "model", "a str")
         parts = [query_part(_as_part(item), collection) for item in inputs]
         name = collection_name(model) if collection else model
         request = EmbedRequest(model=name, inputs=parts, float16=float16)

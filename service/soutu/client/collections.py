@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from soutu.client.calls import Calls
+from soutu.client.given import checked, made
 from soutu.client.names import collection_name, operation_name
 from soutu.client.operations import OperationHandle, Operations
 from soutu.client.queries import read_mask
@@ -65,7 +66,9 @@ class Collections:
 
     def create(self, collection_id: str, **fields: Unpack[CollectionFields]) -> Collection:
         """Makes a collection. Never sent twice by itself: it has no request id."""
-        request = CreateCollectionRequest(collection_id=collection_id, collection=Collection(**fields))
+        request = made(
+            CreateCollectionRequest, collection_id=collection_id, collection=made(Collection, **fields)
+        )
         return self._calls.unary(self._stub.CreateCollection, request)
 
     def get(self, collection: str) -> Collection:
@@ -86,13 +89,13 @@ class Collections:
     def update(self, collection: str, *, etag: str = "", **fields: Unpack[UpdatableFields]) -> Collection:
         """Sets the fields that are given, and no others; attributes are added. With `etag`, only a collection
         that still has it is changed."""
-        changed = Collection(name=collection_name(collection), etag=etag, **fields)
+        changed = made(Collection, name=collection_name(collection), etag=etag, **fields)
         request = UpdateCollectionRequest(collection=changed, update_mask=read_mask(fields))
         return self._calls.unary(self._stub.UpdateCollection, request)
 
     def delete(self, collection: str, *, force: bool = False, etag: str = "") -> None:
         """Deletes a collection; one that holds images only with `force`."""
-        request = DeleteCollectionRequest(name=collection_name(collection), force=force, etag=etag)
+        request = made(DeleteCollectionRequest, name=collection_name(collection), force=force, etag=etag)
         self._calls.unary(self._stub.DeleteCollection, request)
 
     def statistics(self, collection: str) -> CollectionStatistics:
@@ -111,6 +114,7 @@ class Collections:
     ) -> OperationHandle[BuildCollectionResponse]:
         """Fills a collection from a directory, an archive or a manifest of the server's machine; answers at
         once. A path's kind is told by its name where `kind` is not given."""
+        checked(source, (Path, Source), "source", "a pathlib.Path or a Source")
         if isinstance(source, Path):
             source = source_of(source, kind, **fields)
         name = collection_name(collection)
@@ -126,9 +130,10 @@ class Collections:
     ) -> OperationHandle[SyncCollectionResponse]:
         """Makes a collection agree with a directory of the server's machine; answers at once. With `watch` it
         goes on until it is cancelled. A Source says which of the directory's files count."""
+        checked(directory, (Path, Source), "directory", "a pathlib.Path or a Source")
         source = source_of(directory, "directory") if isinstance(directory, Path) else directory
         name = collection_name(collection)
-        request = SyncCollectionRequest(name=name, source=source, keeping=keeping, **fields)
+        request = made(SyncCollectionRequest, name=name, source=source, keeping=keeping, **fields)
         operation = self._calls.unary(self._stub.SyncCollection, request)
         return self._operations.handle(operation, SyncCollectionResponse)
 

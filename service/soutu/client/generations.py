@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from soutu.client.calls import Calls
+from soutu.client.given import made
 from soutu.client.names import collection_name, generation_name, model_name
 from soutu.client.operations import OperationHandle, Operations
 from soutu.v1.collection_pb2 import Collection, Generation, Index
@@ -42,7 +43,8 @@ class Generations:
         publish: bool = False,
     ) -> OperationHandle[Generation]:
         """Begins to build a generation; answers at once. Never sent twice by itself."""
-        request = CreateGenerationRequest(
+        request = made(
+            CreateGenerationRequest,
             parent=collection_name(collection),
             generation_id=generation_id,
             generation=_draft(model, index),
@@ -91,4 +93,4 @@ class Generations:
 
 
 def _draft(model: str, index: Index | None) -> Generation:
-    return Generation(model=model_name(model) if model else "", index=index)
+    return made(Generation, model=model_name(model) if model else "", index=index)

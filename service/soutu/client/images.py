@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, TypedDict, Unpack
 
 from soutu.client.calls import Calls
 from soutu.client.downloads import save
+from soutu.client.given import checked_texts, made
 from soutu.client.names import collection_name, image_name
 from soutu.client.queries import Uri, read_mask
 from soutu.client.uploads import (
@@ -99,7 +100,9 @@ class Images:
         order_by: str = "",
     ) -> Iterator[Image]:
         """All images of a collection, page after page as they are asked for."""
-        request = ListImagesRequest(parent=collection_name(collection), filter=filter, order_by=order_by)
+        request = made(
+            ListImagesRequest, parent=collection_name(collection), filter=filter, order_by=order_by
+        )
         while True:
             page = self._calls.unary(self._stub.ListImages, request)
             yield from page.images
@@ -109,7 +112,7 @@ class Images:
 
     def count(self, collection: str, *, filter: str = "") -> int:  # noqa: A002
         """How many images a filter accepts."""
-        request = CountImagesRequest(parent=collection_name(collection), filter=filter)
+        request = made(CountImagesRequest, parent=collection_name(collection), filter=filter)
         return self._calls.unary(self._stub.CountImages, request).count
 
     def facets(
@@ -123,7 +126,7 @@ class Images:
         """The most frequent values of each field among the images that a filter accepts, with their counts;
         the values are written as a filter writes them."""
         parent = collection_name(collection)
-        request = FacetImagesRequest(parent=parent, fields=fields, filter=filter, limit=limit)
+        request = made(FacetImagesRequest, parent=parent, fields=fields, filter=filter, limit=limit)
         return self._calls.unary(self._stub.FacetImages, request).facets
 
     def update(
@@ -131,8 +134,10 @@ class Images:
     ) -> UpdateImageResponse:
         """Sets the fields that are given, and no others."""
         values: dict[str, Any] = dict(fields)
-        changed = Image(name=image_name(image, collection), etag=etag, **values)
-        request = UpdateImageRequest(image=changed, update_mask=read_mask(fields), request_id=_request_id())
+        changed = made(Image, name=image_name(image, collection), etag=etag, **values)
+        request = made(
+            UpdateImageRequest, image=changed, update_mask=read_mask(fields), request_id=_request_id()
+        )
         return self._calls.unary(self._stub.UpdateImage, request)
 
     def delete(
@@ -140,8 +145,8 @@ class Images:
     ) -> DeleteImageResponse:
         """Deletes an image; no search that begins afterwards shows it."""
         name = image_name(image, collection)
-        request = DeleteImageRequest(
-            name=name, etag=etag, allow_missing=allow_missing, request_id=_request_id()
+        request = made(
+            DeleteImageRequest, name=name, etag=etag, allow_missing=allow_missing, request_id=_request_id()
         )
         return self._calls.unary(self._stub.DeleteImage, request)
 
@@ -149,7 +154,7 @@ class Images:
         self, collection: str, images: Sequence[str], *, allow_missing: bool = False
     ) -> BatchDeleteImagesResponse:
         """Deletes up to 1,000 images; one status each, in order."""
-        names = [image_name(image, collection) for image in images]
+        names = [image_name(image, collection) for image in checked_texts(images, "images")]
         parent = collection_name(collection)
         request = BatchDeleteImagesRequest(parent=parent, names=names, allow_missing=allow_missing)
         return self._calls.unary(self._stub.BatchDeleteImages, request)
@@ -158,7 +163,7 @@ class Images:
         self, image: str, to: Path | BinaryIO, *, collection: str = "", **fields: Unpack[DownloadFields]
     ) -> DownloadImageResponse.Header:
         """Writes the original, or the thumbnail, to a file or stream as it comes."""
-        request = DownloadImageRequest(name=image_name(image, collection), **fields)
+        request = made(DownloadImageRequest, name=image_name(image, collection), **fields)
         return save(self._calls.stream(self._stub.DownloadImage, request), to)
 
     def thumbnail(self, image: str, *, collection: str = "", side: int = 256) -> bytes:

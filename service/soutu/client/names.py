@@ -1,8 +1,12 @@
-"""Resource names from what people write: a full name, or an id within a collection."""
+"""Resource names from what people write: a full name, or an id within a collection. What is no str is a
+TypeError."""
+
+from soutu.client.given import checked
 
 
 def collection_name(collection: str) -> str:
     """collections/{collection}, also of a generation's full name, from an id or a full name."""
+    checked(collection, str, "collection", "a str")
     return collection if collection.startswith("collections/") else f"collections/{collection}"
 
 
@@ -11,6 +15,7 @@ def image_name(image: str, collection: str = "") -> str:
 
     Raises ValueError for an id without a collection, and for what can be neither.
     """
+    checked(image, str, "an image", "a str, its id or name")
     if image.startswith("collections/"):
         return image
     if "/" in image or not image:
@@ -25,6 +30,7 @@ def generation_name(generation: str, collection: str = "") -> str:
 
     Raises ValueError for an id without a collection.
     """
+    checked(generation, str, "a generation", "a str, its id or name")
     if generation.startswith("collections/"):
         return generation
     if not collection:
@@ -34,11 +40,13 @@ def generation_name(generation: str, collection: str = "") -> str:
 
 def operation_name(operation: str) -> str:
     """operations/{operation} from an id or a full name."""
+    checked(operation, str, "an operation", "a str, its id or name")
     return operation if operation.startswith("operations/") else f"operations/{operation}"
 
 
 def model_name(model: str) -> str:
     """models/{name}@{version} or models/{name}, from the same with or without `models/`."""
+    checked(model, str, "model", "a str, as name@version")
     return model if model.startswith("models/") else f"models/{model}"
 
 

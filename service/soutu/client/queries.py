@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf.field_mask_pb2 import FieldMask
 from numpy.typing import NDArray
 
+from soutu.client.given import checked_texts, made
 from soutu.client.names import collection_name, image_name
 from soutu.v1.geometry_pb2 import Region
 from soutu.v1.search_pb2 import (
@@ -77,9 +78,10 @@ class SearchFields(TypedDict, total=False):
 
 def search_request(collection: str, query: Query, **fields: Unpack[SearchFields]) -> SearchRequest:
     """The request for one search of a collection or generation, by id or name."""
-    exclude = [image_name(image, collection) for image in fields.pop("exclude", ())]
+    exclude = [image_name(image, collection) for image in checked_texts(fields.pop("exclude", ()), "exclude")]
     mask = read_mask(fields.pop("read_mask", None))
-    return SearchRequest(
+    return made(
+        SearchRequest,
         collection=collection_name(collection),
         parts=query_parts(query, collection),
         exclude=exclude,
@@ -90,7 +92,7 @@ def search_request(collection: str, query: Query, **fields: Unpack[SearchFields]
 
 def read_mask(paths: Iterable[str] | None) -> FieldMask | None:
     """The mask with these paths; None where nothing is said."""
-    return None if paths is None else FieldMask(paths=paths)
+    return None if paths is None else FieldMask(paths=checked_texts(paths, "the fields asked for"))
 
 
 def query_parts(query: Query, collection: str) -> list[QueryPart]:
@@ -125,7 +127,19 @@ def _subject(subject: Subject, collection: str) -> QueryPart:
             return QueryPart(text=text)
         case Uri(uri):
             return QueryPart(uri=uri)
-    return QueryPart(vector=Vector(values=np.asarray(subject, np.float32).ravel().tolist()))
+    return QueryPart(vector=Vector(values=_components(subject)))
+
+
+def _components(vector: object) -> list[float]:
+    wanted = "bytes or a pathlib.Path (a picture), a str (a stored image), Text, Uri, or numbers (a vector)"
+    try:
+        components = np.asarray(vector, np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"a query is {wanted}; these are no numbers: {type(vector).__name__}") from error
+    if not components.ndim:
+        raise TypeError(f"a query is {wanted}, not {type(vector).__name__}")
+    values: list[float] = components.ravel().tolist()
+    return values
 
 
 def path_hint(parts: Iterable[QueryPart]) -> str:

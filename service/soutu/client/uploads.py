@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, Unpack
 
+from soutu.client.given import checked, made
 from soutu.client.names import collection_name
 from soutu.v1.attribute_pb2 import AttributeValue
 from soutu.v1.image_pb2 import Image
@@ -54,9 +55,9 @@ def upload_request(
     Without content it is the head of a streamed upload.
     """
     named: dict[str, Any] = dict(fields)
-    image = Image(**{key: named.pop(key) for key in Metadata.__annotations__ if key in named})
+    image = made(Image, **{key: named.pop(key) for key in Metadata.__annotations__ if key in named})
     named.setdefault("request_id", str(uuid.uuid4()))
-    request = UploadImageRequest(parent=collection_name(collection), image=image, **named)
+    request = made(UploadImageRequest, parent=collection_name(collection), image=image, **named)
     if content is not None:
         request.content = content
     return request
@@ -83,12 +84,18 @@ def _chunks(picture: Picture) -> Iterator[bytes]:
 
 def size_bytes(picture: Picture) -> int:
     """How large a picture's file is."""
+    _check_picture(picture)
     return len(picture) if isinstance(picture, bytes) else picture.stat().st_size
 
 
 def content_of(picture: Picture) -> bytes:
     """The bytes of a picture's file."""
+    _check_picture(picture)
     return picture if isinstance(picture, bytes) else picture.read_bytes()
+
+
+def _check_picture(picture: object) -> None:
+    checked(picture, (bytes, Path), "a picture", "bytes or a pathlib.Path")
 
 
 def upload_batches(

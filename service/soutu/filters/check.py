@@ -83,9 +83,9 @@ def _word(field: Field, restriction: Restriction) -> Filter:
 
 def _scalar(field: Field, restriction: Restriction) -> Filter:
     if restriction.comparator == ":":
-        raise refused(
-            restriction.column, f"{field.name} is a {field.type}; `:` takes only * here, for being set"
-        )
+        kind = f"{'an' if field.type[0] in 'aeiou' else 'a'} {field.type}"
+        sentence = f"{field.name} is {kind}; `:` takes only * here, for being set"
+        raise refused(restriction.column, sentence)
     if field.type is AttributeType.BOOLEAN:
         _check_equality(field, restriction)
     value = _SCALARS[field.type](restriction)

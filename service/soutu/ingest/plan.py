@@ -52,6 +52,10 @@ class Plan:
         read = len(self.added) + len(self.changed) + len(self.refused)
         return read + len(self.moved) + len(self.touched) + len(self.deleted)
 
+    def count_read(self, paths: Collection[str]) -> int:
+        """How many of these paths are read as something new or changed."""
+        return sum(item.path in paths for items in (self.added, self.changed) for item in items)
+
     def leave_out(self, paths: Collection[str]) -> None:
         """Nothing is read again at these paths."""
         for items in (self.added, self.changed, self.refused):

@@ -18,6 +18,7 @@ from soutu.domain.revision import revision_text
 from soutu.domain.writing import Move, Remove
 from soutu.ingest.build import failed_paths, head_of
 from soutu.ingest.commits import Commits
+from soutu.ingest.earlier import failed_before
 from soutu.ingest.files import FileReader
 from soutu.ingest.opening import Sources
 from soutu.ingest.plan import Plan, compare, planned
@@ -66,9 +67,10 @@ class Syncs:
         plan = await self._plan(turn, listing, known)
         if request.dry_run:
             job.progress = replace(job.progress, total=plan.unchanged + plan.size)
-        else:
-            await self._begin_counting(turn, plan)
-            await self._carry_out(turn, plan)
+            earlier = await failed_before(self._catalog, job.operation, request.source)
+            return {**_result(turn, plan), "failed_before": plan.count_read(earlier)}
+        await self._begin_counting(turn, plan)
+        await self._carry_out(turn, plan)
         if request.watch:
             await self._watch(turn, listing)
         return _result(turn, plan)

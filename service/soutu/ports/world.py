@@ -49,6 +49,10 @@ class Embedder(Protocol):
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
         ...
 
+    async def ping(self) -> None:
+        """Returns if what runs them answers; INFERENCE_UNAVAILABLE."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -96,6 +100,10 @@ class Cache(Protocol):
     async def get(self, key: bytes) -> bytes | None: ...
 
     async def put(self, key: bytes, value: bytes) -> None: ...
+
+    async def ping(self) -> None:
+        """Returns if it answers; CACHE_UNAVAILABLE."""
+        ...
 
     async def clear(self) -> None:
         """Forgets everything; CACHE_UNAVAILABLE where that cannot be made sure of."""

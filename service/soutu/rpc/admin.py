@@ -1,5 +1,6 @@
 """AdminService."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,7 +121,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             version=__version__,
             profile=self._profile,
             start_time=timestamp(self._started),
-            parts=[await _part(name, check) for name, check in self._checks.items()],
+            parts=await asyncio.gather(*(_part(name, check) for name, check in self._checks.items())),
         )
 
     def _begun(self, operation: Operation) -> operations_pb2.Operation:

@@ -583,6 +583,7 @@ class SyncCollectionResponse(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    FAILED_BEFORE_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     """Files that were new."""
     changed: _builtins.int
@@ -597,6 +598,10 @@ class SyncCollectionResponse(_message.Message):
     """Items that failed."""
     revision: _builtins.str
     """The collection's revision at the end."""
+    failed_before: _builtins.int
+    """In a dry run: how many of the files to be added or changed failed in the
+    latest build or sync of this source, and may fail again.
+    """
     @_builtins.property
     def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedChange]:
         """What was or would be done, up to 1,000 entries."""
@@ -612,10 +617,11 @@ class SyncCollectionResponse(_message.Message):
         failed: _builtins.int = ...,
         revision: _builtins.str = ...,
         plan: _abc.Iterable[Global___PlannedChange] | None = ...,
+        failed_before: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "failed", b"failed", "moved", b"moved", "plan", b"plan", "revision", b"revision", "unchanged", b"unchanged", "vanished", b"vanished"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "failed", b"failed", "failed_before", b"failed_before", "moved", b"moved", "plan", b"plan", "revision", b"revision", "unchanged", b"unchanged", "vanished", b"vanished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -486,7 +486,9 @@ class FacetImagesRequest(_message.Message):
     filter: _builtins.str
     """Only images that satisfy this AIP-160 expression; empty for all."""
     limit: _builtins.int
-    """Values per field, most frequent first: 0 means 20, at most 100."""
+    """Values per field, most frequent first: 0 means 20; more than 100 are
+    FIELD_INVALID.
+    """
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The fields, 1 to 8 of those of SearchRequest.filter: category, tags, rating,

@@ -195,6 +195,12 @@ def test_a_mistake_is_told_with_its_column(text: str) -> None:
     assert raised.value.message.isprintable()
 
 
+def test_what_a_field_is_has_its_article() -> None:
+    for text, kind in (("rating:3", "rating is an integer;"), ("attributes.number:3", "number is a number;")):
+        with pytest.raises(SoutuError, match=kind):
+            parse_filter(text, PHOTOS)
+
+
 @pytest.mark.parametrize("name", HUGE)
 def test_huge_filters_are_refused_at_once(name: str) -> None:
     parse_filter("rating = 1", PHOTOS)

@@ -30,6 +30,9 @@ class MemoryCache:
         while self.size_bytes > self._limit_bytes:
             self._forget(next(iter(self._entries)))
 
+    async def ping(self) -> None:
+        """Returns: it is here."""
+
     async def clear(self) -> None:
         """Forgets everything."""
         self._entries.clear()

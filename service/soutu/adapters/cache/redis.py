@@ -11,7 +11,7 @@ from typing import Any, Self
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from soutu.adapters.breaker import Breaker
 from soutu.domain.errors import Reason, SoutuError
@@ -63,6 +63,17 @@ class RedisCache:
         sealed = _sealed(value, time.time() + self._expiry_s)
         life_ms = max(1, round(1_000 * self._expiry_s))
         await self._tried(lambda: self._client.set(_PREFIX + key, sealed, px=life_ms))
+
+    async def ping(self) -> None:
+        """Returns if Redis answers, whether it rests just now or not; CACHE_UNAVAILABLE."""
+        try:
+            await self._client.ping()
+        except (AuthenticationError, ResponseError) as error:
+            sentence = "The Redis of cache.url refuses us: do user and password fit?"
+            raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
+        except (RedisError, OSError) as error:
+            sentence = "The Redis of cache.url does not answer."
+            raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
 
     async def clear(self) -> None:
         """Forgets all that is ours; CACHE_UNAVAILABLE where that cannot be made sure of."""

@@ -22,6 +22,10 @@ class CountedEmbedder:
         self._metrics.embedded(str(model), len(vectors))
         return vectors
 
+    async def ping(self) -> None:
+        """As the wrapped embedder."""
+        await self._embedder.ping()
+
     async def close(self) -> None:
         """Closes the wrapped embedder."""
         await self._embedder.close()

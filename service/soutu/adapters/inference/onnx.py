@@ -64,6 +64,9 @@ class OnnxEmbedder:
         await self._in_lanes(session, chunks, answers)
         return np.concatenate([session.nothing(), *answers])
 
+    async def ping(self) -> None:
+        """Returns: models run here."""
+
     async def close(self) -> None:
         """Takes no more work, waits for the runs that have begun and lets go of the models."""
         self._closed = True

@@ -80,6 +80,12 @@ class TritonEmbedder:
         parts = np.array_split(pixels, math.ceil(len(pixels) / _MOST_PICTURES))
         return np.concatenate(await asyncio.gather(*(self._infer(card, part) for part in parts)))
 
+    async def ping(self) -> None:
+        """Returns if the server answers; INFERENCE_UNAVAILABLE."""
+        if not await self._lives():
+            sentence = "The Triton server of inference.url does not answer."
+            raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
+
     async def close(self) -> None:
         """Takes no more work and closes the connection."""
         if not self._closed:
