@@ -11,7 +11,7 @@ def health(
     context: typer.Context,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 5.0,
 ) -> None:
-    """Ask whether the server serves (grpc.health.v1), for probes: 0 it does, 1 it does not, 4 none answers."""
+    """Ask whether the server serves (grpc.health.v1), for probes; none is started."""
     from soutu.cli.connection import configured_server
 
     with configured_server(context.obj) as client:

@@ -12,8 +12,8 @@ FILE_SUFFIX = "_FILE"
 def variable_values(environ: Mapping[str, str]) -> Iterator[tuple[str, str, object]]:
     """The dotted key, the variable and the value of each setting that the environment names.
 
-    A setting's value may lie in a file, as secrets do that an orchestrator mounts: `SOUTU_CACHE_URL_FILE` names
-    it. SettingsError for a variable without a setting, a file that cannot be read, and a value given twice.
+    A setting's value may lie in a file, as mounted secrets do: `SOUTU_CACHE_URL_FILE` names it.
+    SettingsError for a variable without a setting, a file that cannot be read, and a value given twice.
     """
     known = {key.variable: key for key in known_keys().values()}
     for variable, text in sorted(environ.items()):
