@@ -234,4 +234,10 @@ def _checks(service: Service) -> dict[str, Check]:
     async def decoders() -> str:
         return f"{len(adapters.decoders.pids)} processes, {adapters.decoders.replaced} replaced"
 
-    return {"catalog": catalog, "index": index, "objects": objects, "decoders": decoders}
+    return {
+        "catalog": catalog,
+        "index": index,
+        "objects": objects,
+        "decoders": decoders,
+        "inference": adapters.embedder.ping,
+    }

@@ -4,6 +4,7 @@ import io
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
@@ -130,7 +131,7 @@ def test_a_message_that_is_too_large_is_refused_in_the_services_words(
         pytest.raises(grpc.RpcError) as failure,
     ):
         ImageServiceStub(channel).UploadImage(request, timeout=20)
-    status, info = rpc_status.from_call(failure.value), ErrorInfo()
+    status, info = rpc_status.from_call(cast(grpc.Call, failure.value)), ErrorInfo()
     assert status is not None
     assert status.details[0].Unpack(info)
     assert info.reason == "IMAGE_TOO_LARGE"

@@ -49,6 +49,10 @@ class Embedder(Protocol):
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
         ...
 
+    async def ping(self) -> str:
+        """Says how whatever runs the models does; INFERENCE_UNAVAILABLE where it does not."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -36,6 +36,10 @@ class CachedEmbedder:
             known[place] = await self._kept(keys[place], vector)
         return np.stack([from_bytes(value) for value in known if value is not None])
 
+    async def ping(self) -> str:
+        """As Embedder."""
+        return await self._embedder.ping()
+
     async def close(self) -> None:
         """Closes the wrapped embedder."""
         await self._embedder.close()

@@ -32,6 +32,10 @@ class CountedEmbedder:
         self._metrics.embedded(str(model), len(vectors))
         return vectors
 
+    async def ping(self) -> str:
+        """As Embedder."""
+        return await self._embedder.ping()
+
     async def close(self) -> None:
         """Closes the wrapped embedder."""
         await self._embedder.close()

@@ -64,6 +64,13 @@ class OnnxEmbedder:
         await self._in_lanes(session, chunks, answers)
         return np.concatenate([session.nothing(), *answers])
 
+    async def ping(self) -> str:
+        """Says which models are loaded; INFERENCE_UNAVAILABLE after `close`."""
+        if self._closed:
+            raise SoutuError(Reason.INFERENCE_UNAVAILABLE)
+        loaded = [str(model) for model, loading in self._sessions.items() if loading.done()]
+        return f"in this process, models loaded: {', '.join(loaded) or 'none was needed yet'}"
+
     async def close(self) -> None:
         """Takes no more work, waits for the runs that have begun and lets go of the models."""
         self._closed = True
