@@ -174,7 +174,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             adapters.models,
             settings.default_model or BUNDLED_MODEL,
         ),
-        models=ModelServicer(adapters.models),
+        models=ModelServicer(adapters.models, adapters.embedder),
         admin=AdminServicer(
             settings.profile,
             adapters.clock.now(),

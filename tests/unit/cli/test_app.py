@@ -13,7 +13,7 @@ COMMANDS = [
     *(["serve"], ["build"], ["sync"], ["search"], ["doctor"], ["health"], ["config"]),
     *(["images", name] for name in ("list", "get", "upload", "delete", "download")),
     *(["collections", name] for name in ("list", "get", "create", "delete")),
-    *(["models", name] for name in ("list", "add")),
+    *(["models", name] for name in ("list", "add", "load", "unload")),
     ["keys", "new"],
     *(["operations", name] for name in ("list", "get", "wait", "cancel", "failures")),
 ]

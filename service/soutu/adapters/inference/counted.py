@@ -1,5 +1,7 @@
 """An Embedder that counts what it does: a wrapper around another one."""
 
+from collections.abc import Set
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,18 @@ class CountedEmbedder:
             raise
         self._metrics.embedded(str(model), len(vectors))
         return vectors
+
+    async def load(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.load(model)
+
+    async def unload(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.unload(model)
+
+    async def loaded(self) -> Set[ModelRef]:
+        """As Embedder."""
+        return await self._embedder.loaded()
 
     async def ping(self) -> str:
         """As Embedder."""

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -64,12 +64,27 @@ class OnnxEmbedder:
         await self._in_lanes(session, chunks, answers)
         return np.concatenate([session.nothing(), *answers])
 
+    async def load(self, model: ModelRef) -> None:
+        """Reads the artefact into memory; errors as `embed`."""
+        if self._closed:
+            raise SoutuError(Reason.SHUTTING_DOWN)
+        await self._session(model)
+
+    async def unload(self, model: ModelRef) -> None:
+        """Lets go of it; runs that have begun end."""
+        self._sessions.pop(model, None)
+        self._gatherings.pop(model, None)
+
+    async def loaded(self) -> Set[ModelRef]:
+        """The models in memory."""
+        return {model for model, loading in self._sessions.items() if loading.done()}
+
     async def ping(self) -> str:
         """Says which models are loaded; INFERENCE_UNAVAILABLE after `close`."""
         if self._closed:
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE)
-        loaded = [str(model) for model, loading in self._sessions.items() if loading.done()]
-        return f"in this process, models loaded: {', '.join(loaded) or 'none was needed yet'}"
+        loaded = ", ".join(map(str, sorted(await self.loaded())))
+        return f"in this process, models loaded: {loaded or 'none was needed yet'}"
 
     async def close(self) -> None:
         """Takes no more work, waits for the runs that have begun and lets go of the models."""

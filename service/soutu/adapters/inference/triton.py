@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Set
 from enum import IntEnum
 from typing import Self
 
@@ -71,6 +72,18 @@ class TritonEmbedder:
         await self._server.load(card)
         parts = np.array_split(pixels, math.ceil(len(pixels) / _MOST_PICTURES))
         return np.concatenate(await asyncio.gather(*(self._embedded(card, part) for part in parts)))
+
+    async def load(self, model: ModelRef) -> None:
+        """Has the server load it; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
+        await self._server.load(self._models.card(str(model)))
+
+    async def unload(self, model: ModelRef) -> None:
+        """Has the server unload all versions of its name; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
+        await self._server.unload(self._models.card(str(model)))
+
+    async def loaded(self) -> Set[ModelRef]:
+        """The models that are ready on the server, whoever has had them loaded; none while it is away."""
+        return await self._server.ready_models()
 
     async def ping(self) -> str:
         """Says how the server does and which models are ready there; INFERENCE_UNAVAILABLE."""

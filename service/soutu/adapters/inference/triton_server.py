@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Set
 from contextlib import suppress
 from typing import Any, Self
 
@@ -39,6 +40,7 @@ _LIVES_S = 0.5
 _LOAD_S = 120.0
 _FIRST_REST_S, _LONGEST_REST_S = 0.25, 5.0
 _LOOKS_AN_AGE = 4
+_LOOK_S, _LOOKS = 0.02, 500
 _log = logger(__name__)
 
 
@@ -83,14 +85,11 @@ class TritonServer:
         if not await self._lives():
             sentence = "The Triton server of inference.url does not answer or is not ready."
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
-        used = [ref for ref, loading in self._loaded.items() if loading.done()]
-        ready = [
-            await self.client.is_model_ready(ref.name, ref.version, client_timeout=_LIVES_S) for ref in used
-        ]
-        if missing := [str(ref) for ref, is_ready in zip(used, ready, strict=True) if not is_ready]:
+        used = {ref for ref, loading in self._loaded.items() if loading.done()}
+        if missing := sorted(map(str, used - await self.ready_models())):
             sentence = f"Triton answers, but these models are not ready: {', '.join(missing)}."
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
-        return f"Triton answers, models ready: {', '.join(map(str, used)) or 'none was needed yet'}"
+        return f"Triton answers, models ready: {', '.join(map(str, sorted(used))) or 'none was needed yet'}"
 
     async def load(self, card: ModelCard) -> None:
         """Has the server load the model. Callers share one loading; one that failed is tried again."""
@@ -100,6 +99,25 @@ class TritonServer:
             self._loaded[card.ref] = loading
             loading.add_done_callback(lambda done: self._forget_failure(card.ref, done))
         await asyncio.shield(loading)
+
+    async def unload(self, card: ModelCard) -> None:
+        """Has the server unload the model, in all versions, and waits until it has, for ten seconds at the most."""
+        self._forget(card.ref.name)
+        await self.asked(card, self.client.unload_model(card.ref.name, client_timeout=_LOAD_S))
+        for _ in range(_LOOKS):  # another process may have it loaded again meanwhile
+            if card.ref not in await self.ready_models():
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    async def ready_models(self) -> Set[ModelRef]:
+        """The models that are ready on the server; none while it is away."""
+        if self._breaker.open:
+            return frozenset()
+        try:
+            index = await self.client.get_model_repository_index(client_timeout=self.wait_s)
+        except InferenceServerException:
+            return frozenset()
+        return {ModelRef(each.name, each.version) for each in index.models if each.state == "READY"}
 
     async def asked(self, card: ModelCard, call: Any, waited_s: float | None = None) -> Any:
         """The server's answer to a call of its client about the model. INFERENCE_UNAVAILABLE, QUEUE_FULL;
@@ -134,6 +152,11 @@ class TritonServer:
         asked = self.client.is_model_ready(ref.name, ref.version, client_timeout=self.wait_s)
         return bool(await self.asked(card, asked))
 
+    def _forget(self, name: str) -> None:
+        self._loaded_at.pop(name, None)
+        for ref in [ref for ref in self._loaded if ref.name == name]:
+            self._loaded.pop(ref)
+
     def _forget_failure(self, ref: ModelRef, loading: asyncio.Task[None]) -> None:
         if loading.cancelled() or loading.exception() is not None:
             self._loaded.pop(ref, None)
@@ -152,9 +175,7 @@ class TritonServer:
         last = max((each.last_inference / 1_000 for each in told.model_stats), default=0.0)
         if time.time() - max(last, self._loaded_at[name]) < self._unload_after_s:
             return
-        for ref in [ref for ref in self._loaded if ref.name == name]:
-            self._loaded.pop(ref)
-        del self._loaded_at[name]
+        self._forget(name)
         await self.client.unload_model(name, client_timeout=_LOAD_S)
         _log.info("model unloaded", model=name, unused_s=self._unload_after_s)
 
