@@ -101,7 +101,7 @@ class TritonServer:
         await asyncio.shield(loading)
 
     async def unload(self, card: ModelCard) -> None:
-        """Has the server unload the model, in all versions, and waits until it has, for ten seconds at the most."""
+        """Has the server unload all versions of the model, and waits ten seconds at the most until it has."""
         self._forget(card.ref.name)
         await self.asked(card, self.client.unload_model(card.ref.name, client_timeout=_LOAD_S))
         for _ in range(_LOOKS):  # another process may have it loaded again meanwhile
