@@ -234,10 +234,11 @@ def _checks(service: Service) -> dict[str, Check]:
     async def decoders() -> str:
         return f"{len(adapters.decoders.pids)} processes, {adapters.decoders.replaced} replaced"
 
-    return {
-        "catalog": catalog,
-        "index": index,
-        "objects": objects,
-        "decoders": decoders,
-        "inference": adapters.embedder.ping,
-    }
+    async def inference() -> str:
+        await adapters.embedder.ping()
+        where = "Triton answers" if service.settings.inference.url else "in this process"
+        ready = ", ".join(map(str, sorted(await adapters.embedder.loaded())))
+        return f"{where}, models ready: {ready or 'none was needed yet'}"
+
+    looks = (catalog, index, inference, objects, decoders)
+    return {look.__name__: look for look in looks}

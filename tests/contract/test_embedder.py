@@ -150,7 +150,7 @@ async def test_a_closed_embedder_says_so(embedder: Embedder) -> None:
 async def test_a_model_is_loaded_unloaded_and_loaded_again_when_it_is_used(embedder: Embedder) -> None:
     await embedder.load(FIRST)
     assert FIRST in await embedder.loaded()
-    assert str(FIRST) in await embedder.ping()
+    await embedder.ping()
     await embedder.unload(FIRST)
     assert FIRST not in await embedder.loaded()
     await embedder.unload(FIRST)

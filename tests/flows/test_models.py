@@ -16,6 +16,8 @@ def test_a_model_is_loaded_and_unloaded_on_request(tmp_path: Path) -> None:
         assert not models.get("gradient-color").loaded
         assert models.load("gradient-color").loaded
         assert [(model.name, model.loaded) for model in models.list()] == [("models/gradient-color@1", True)]
+        parts = {part.part: part.detail for part in served.client.status().parts}
+        assert parts["inference"] == "in this process, models ready: gradient-color@1"
         assert not models.unload("gradient-color@1").loaded
         assert len(served.client.embed("models/gradient-color@1", [pictures.jpeg(1)]).vectors) == 1
         assert models.get("gradient-color@1").loaded

@@ -61,8 +61,8 @@ class Embedder(Protocol):
         """Those that are ready to run; none where nothing runs at present."""
         ...
 
-    async def ping(self) -> str:
-        """Says how whatever runs the models does; INFERENCE_UNAVAILABLE where it does not."""
+    async def ping(self) -> None:
+        """Returns if what runs them answers, with those ready that were loaded; INFERENCE_UNAVAILABLE."""
         ...
 
     async def close(self) -> None: ...

@@ -46,9 +46,9 @@ class CountedEmbedder:
         """As Embedder."""
         return await self._embedder.loaded()
 
-    async def ping(self) -> str:
-        """As Embedder."""
-        return await self._embedder.ping()
+    async def ping(self) -> None:
+        """As the wrapped embedder."""
+        await self._embedder.ping()
 
     async def close(self) -> None:
         """Closes the wrapped embedder."""

@@ -79,12 +79,8 @@ class OnnxEmbedder:
         """The models in memory."""
         return {model for model, loading in self._sessions.items() if loading.done()}
 
-    async def ping(self) -> str:
-        """Says which models are loaded; INFERENCE_UNAVAILABLE after `close`."""
-        if self._closed:
-            raise SoutuError(Reason.INFERENCE_UNAVAILABLE)
-        loaded = ", ".join(map(str, sorted(await self.loaded())))
-        return f"in this process, models loaded: {loaded or 'none was needed yet'}"
+    async def ping(self) -> None:
+        """Returns: models run here."""
 
     async def close(self) -> None:
         """Takes no more work, waits for the runs that have begun and lets go of the models."""

@@ -85,9 +85,10 @@ class TritonEmbedder:
         """The models that are ready on the server, whoever has had them loaded; none while it is away."""
         return await self._server.ready_models()
 
-    async def ping(self) -> str:
-        """Says how the server does and which models are ready there; INFERENCE_UNAVAILABLE."""
-        return await self._server.ping()
+    async def ping(self) -> None:
+        """Returns if the server answers, with the models ready that it has loaded for us;
+        INFERENCE_UNAVAILABLE."""
+        await self._server.ping()
 
     async def close(self) -> None:
         """Takes no more work and closes the connection, for queries and builds alike."""

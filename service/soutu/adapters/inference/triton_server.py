@@ -80,16 +80,16 @@ class TritonServer:
                 await self._unloading
         await self.client.close()
 
-    async def ping(self) -> str:
-        """Says how the server does, and which of the models that we had it load are ready."""
+    async def ping(self) -> None:
+        """Returns if the server answers and the models that it has loaded for us are ready;
+        INFERENCE_UNAVAILABLE."""
         if not await self._lives():
-            sentence = "The Triton server of inference.url does not answer or is not ready."
+            sentence = "The Triton server of inference.url does not answer."
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
         used = {ref for ref, loading in self._loaded.items() if loading.done()}
         if missing := sorted(map(str, used - await self.ready_models())):
-            sentence = f"Triton answers, but these models are not ready: {', '.join(missing)}."
+            sentence = f"The Triton server of inference.url answers, but has not ready: {', '.join(missing)}."
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
-        return f"Triton answers, models ready: {', '.join(map(str, sorted(used))) or 'none was needed yet'}"
 
     async def load(self, card: ModelCard) -> None:
         """Has the server load the model. Callers share one loading; one that failed is tried again."""
