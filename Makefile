@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all lint format stubs docs bench stack stack-down lock clean
+.PHONY: help env dev demo test test-all lint format stubs docs bench load stack stack-down lock clean
 
 help: ## Lists these verbs
 	@echo "Soutu finds pictures by pictures. Start with: make demo"
@@ -68,6 +68,9 @@ docs: $(DEV) ## Writes the reference pages that come from the code
 
 bench: $(DEV) ## Measures the service against raw inference
 	$(BIN)/python -m bench $(ARGS)
+
+load: $(DEV) ## Measures a server under load with ghz: its own, or ARGS="--address HOST:PORT"
+	$(BIN)/python -m tests.load $(ARGS)
 
 stack: $(DEV) ## Starts Triton, Milvus, MariaDB, Redis and S3 on this machine, without containers
 	$(BIN)/python -m scripts.stack up $(ARGS)

@@ -46,7 +46,8 @@ Settings are read once, at the start. Each source overrules those before it:
 1. the defaults below;
 2. a TOML file: the one named by `--config`, else by `SOUTU_CONFIG`, else `./soutu.toml`, else
    `$XDG_CONFIG_HOME/soutu/soutu.toml`;
-3. the environment, by the variables below;
+3. the environment, by the variables below; the variable with `_FILE` behind it names a file that holds the
+   value, as mounted secrets do;
 4. the command line's options.
 
 `soutu config` prints every setting in force and where it came from, without passwords. A key or `SOUTU_`

@@ -1,9 +1,11 @@
 """Writes a Triton model repository for the models of a data directory and those that ship with Soutu.
 
     python scripts/triton_repository.py OUT [--models DIR] [--model NAME ...] [--backend onnxruntime]
+    python scripts/triton_repository.py model_repository --cards model_repository --backend tensorrt
 
 `--backend onnxruntime` is for NVIDIA's images, on GPUs or CPUs; `python` for a Triton that has only the
-Python backend; `tensorrt` writes the configuration of a plan that scripts/build_engines.py makes.
+Python backend; `tensorrt` writes the configuration of a plan that is built on the GPU that runs it.
+`--cards` takes the cards `DIR/NAME/card.toml` of models that are not here yet: configurations only.
 """
 
 import argparse
@@ -15,12 +17,16 @@ from pathlib import Path
 
 from soutu.adapters.models.folders import FolderModels
 from soutu.bootstrap import BUNDLED_MODELS
+from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.model import ModelCard
 from soutu.models.verify import check_artefact
 
 MOST_PICTURES = 32
 QUEUE_DELAY_US = 1_000
-QUEUED = 256
+# What a request waits that says no time of its own; Soutu's say the setting inference.wait_s, or less.
+QUEUE_WAIT_US = 10_000_000
+# Queries that wait are few and their callers impatient; builds come by the hundred and have time.
+QUEUED = {"queries": 256, "builds": 1024}
 BACKENDS = {"onnxruntime": "model.onnx", "python": "model.onnx", "tensorrt": "model.plan"}
 
 
@@ -35,49 +41,80 @@ class Deployment:
 
 def config(card: ModelCard, deployment: Deployment) -> str:
     """config.pbtxt of a model: batches form while requests wait, queries (priority 1) go before builds (2),
-    and what waits too long or behind too many is refused."""
+    what waits too long or behind too many is refused, and a model is ready once it has run."""
     height, width = card.input.height, card.input.width
     return f"""\
+# Written by scripts/triton_repository.py.
 name: "{card.ref.name}"
 backend: "{deployment.backend}"
 max_batch_size: {MOST_PICTURES}
 input [{{ name: "pixels", data_type: TYPE_UINT8, dims: [ {height}, {width}, 3 ] }}]
 output [{{ name: "embedding", data_type: TYPE_FP32, dims: [ {card.dimension} ] }}]
+# Collections name the version that their vectors were made with, so every version is kept.
 version_policy {{ all {{}} }}
 instance_group [{{ count: {deployment.instances}, kind: {deployment.kind} }}]
 dynamic_batching {{
   max_queue_delay_microseconds: {QUEUE_DELAY_US}
   priority_levels: 2
-  default_priority_level: 1
-  default_queue_policy {{
-    timeout_action: REJECT
-    allow_timeout_override: true
-    max_queue_size: {QUEUED}
+  default_priority_level: 2
+  default_queue_policy {{{_queue(QUEUED["builds"])}}}
+  priority_queue_policy {{
+    key: 1
+    value {{{_queue(QUEUED["queries"], "  ")}}}
   }}
 }}
+{_warmup("one picture", 1, card)}{_warmup("a full batch", MOST_PICTURES, card)}"""
+
+
+def _queue(most: int, indent: str = "") -> str:
+    lines = (
+        "timeout_action: REJECT",
+        f"default_timeout_microseconds: {QUEUE_WAIT_US}",
+        "allow_timeout_override: true",
+        f"max_queue_size: {most}",
+    )
+    return "".join(f"\n    {indent}{line}" for line in lines) + f"\n  {indent}"
+
+
+def _warmup(name: str, batch: int, card: ModelCard) -> str:
+    return f"""\
 model_warmup [{{
-  name: "one picture"
-  batch_size: 1
+  name: "{name}"
+  batch_size: {batch}
   inputs {{ key: "pixels", value: {{
-    data_type: TYPE_UINT8, dims: [ {height}, {width}, 3 ], random_data: true
+    data_type: TYPE_UINT8, dims: [ {card.input.height}, {card.input.width}, 3 ], random_data: true
   }} }}
 }}]
 """
 
 
-def write_model(models: FolderModels, card: ModelCard, deployment: Deployment, out: Path) -> Path:
-    """Writes one version of a model; ValueError for a version that is no whole number, as Triton's are."""
+def write_config(card: ModelCard, deployment: Deployment, out: Path) -> Path:
+    """Writes the configuration of a model; ValueError for a version that is no whole number, as Triton's
+    are."""
     if not card.ref.version.isdecimal():
         raise ValueError(f"Triton's versions are whole numbers, so it cannot serve {card.ref}.")
     folder = out / card.ref.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.pbtxt").write_text(config(card, deployment), encoding="utf-8")
+    return folder
+
+
+def write_model(models: FolderModels, card: ModelCard, deployment: Deployment, out: Path) -> Path:
+    """Writes one version of a model with its artefact; ValueError as write_config."""
+    folder = write_config(card, deployment, out)
     version = folder / card.ref.version
-    version.mkdir(parents=True, exist_ok=True)
+    version.mkdir(exist_ok=True)
     if deployment.backend != "tensorrt":
         shutil.copyfile(models.artefact(card.ref), version / BACKENDS[deployment.backend])
     if deployment.backend == "python":
         shutil.copyfile(Path(__file__).with_name("triton_model.py"), version / "model.py")
-    (folder / "config.pbtxt").write_text(config(card, deployment), encoding="utf-8")
     return folder
+
+
+def cards(directory: Path) -> Sequence[ModelCard]:
+    """The cards of models that are not here yet, by name."""
+    found = sorted(directory.glob(f"*/{CARD_FILE}"))
+    return [card_from_text(path.read_text(encoding="utf-8")) for path in found]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,12 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--model", action="append", help="one of them, as name or name@version; all if left out"
     )
+    parser.add_argument("--cards", type=Path, help="a directory of cards without artefacts")
     parser.add_argument("--backend", choices=sorted(BACKENDS), default="onnxruntime")
     parser.add_argument("--kind", choices=["KIND_GPU", "KIND_CPU"], default="KIND_CPU")
     parser.add_argument("--instances", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)
-    models = FolderModels(given.models, BUNDLED_MODELS, check_artefact)
     deployment = Deployment(given.backend, given.kind, given.instances)
+    if given.cards:
+        for card in cards(given.cards):
+            print(write_config(card, deployment, given.out))
+        return
+    models = FolderModels(given.models, BUNDLED_MODELS, check_artefact)
     for card in map(models.card, given.model) if given.model else models.list():
         print(write_model(models, card, deployment, given.out))
 

@@ -175,7 +175,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
             adapters.models,
             settings.default_model or BUNDLED_MODEL,
         ),
-        models=ModelServicer(adapters.models),
+        models=ModelServicer(adapters.models, adapters.embedder),
         admin=AdminServicer(
             settings.profile,
             adapters.clock.now(),
@@ -240,7 +240,9 @@ def _checks(service: Service) -> dict[str, Check]:
 
     async def inference() -> str:
         await adapters.embedder.ping()
-        return "Triton answers" if settings.inference.url else "in this process"
+        where = "Triton answers" if settings.inference.url else "in this process"
+        ready = ", ".join(map(str, sorted(await adapters.embedder.loaded())))
+        return f"{where}, models ready: {ready or 'none was needed yet'}"
 
     async def cache() -> str:
         await adapters.cache.ping()

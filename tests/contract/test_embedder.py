@@ -141,3 +141,20 @@ async def test_a_closed_embedder_says_so(embedder: Embedder) -> None:
         await embedder.embed(FIRST, random_pixels(1, SIDE))
 
     assert error.value.reason is Reason.SHUTTING_DOWN
+
+
+async def test_a_model_is_loaded_unloaded_and_loaded_again_when_it_is_used(embedder: Embedder) -> None:
+    await embedder.load(FIRST)
+    assert FIRST in await embedder.loaded()
+    await embedder.ping()
+    await embedder.unload(FIRST)
+    assert FIRST not in await embedder.loaded()
+    await embedder.unload(FIRST)
+    assert all_units(await embedder.embed(FIRST, random_pixels(1, SIDE)))
+    assert FIRST in await embedder.loaded()
+
+
+async def test_only_a_model_that_there_is_can_be_loaded(embedder: Embedder) -> None:
+    with pytest.raises(SoutuError) as failure:
+        await embedder.load(ModelRef("nobody", "1"))
+    assert failure.value.reason is Reason.MODEL_NOT_FOUND

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ import pytest
 from scripts import triton_repository
 from scripts.stack.running import Running
 from soutu.adapters.inference.triton import TritonEmbedder
+from soutu.domain.cards import CARD_FILE, card_text
 from soutu.domain.embedding import all_units
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.model import ModelRef
+from soutu.observe.deadlines import awaited
+from soutu.observe.logs import request_scope
 from tests.contract.embedders import (
     FIRST,
     SIDE,
@@ -26,6 +32,7 @@ from tests.contract.servers import server
 
 pytestmark = pytest.mark.slow
 WAIT_S = 1.0
+UNUSED_S = 2.0
 NONSENSE = {
     "nan": "np.full((len(x), 3), np.nan, np.float32)",
     "zero": "np.zeros((len(x), 3), np.float32)",
@@ -40,6 +47,22 @@ class TritonPythonModel:
         pixels = [triton.get_input_tensor_by_name(each, "pixels").as_numpy() for each in requests]
         return [triton.InferenceResponse([triton.Tensor("embedding", {answer})]) for x in pixels]
 """
+# Takes its time, and writes down which request it runs.
+SLOW = """
+import pathlib
+import time
+import numpy as np
+import triton_python_backend_utils as triton
+
+class TritonPythonModel:
+    def execute(self, requests):
+        time.sleep(0.3)
+        with open(pathlib.Path(__file__).with_name("requests.txt"), "a") as log:
+            log.writelines(f"{each.request_id()}\\n" for each in requests)
+        pixels = [triton.get_input_tensor_by_name(each, "pixels").as_numpy() for each in requests]
+        answers = [np.eye(3, dtype=np.float32)[np.zeros(len(x), int)] for x in pixels]
+        return [triton.InferenceResponse([triton.Tensor("embedding", answer)]) for answer in answers]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +71,24 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("triton")
     for name in NONSENSE:
         write_model(place / "models", name, mean_colour_model())
+    write_model(place / "models", "slow", mean_colour_model())
+    write_model(place / "models", "mean", mean_colour_model())
     repository = place / "model_repository"
-    triton_repository.main([str(repository), "--backend", "python", "--models", str(place / "models")])
+    write_repository(place)
     for name, answer in NONSENSE.items():
         (repository / name / "1" / "model.py").write_text(MODEL.replace("{answer}", answer))
+    (repository / "slow" / "1" / "model.py").write_text(SLOW)
     return place
+
+
+def write_repository(place: Path) -> None:
+    """What Triton is started with and told of later: one instance of every model that there is."""
+    triton_repository.main(
+        [
+            *(str(place / "model_repository"), "--models", str(place / "models")),
+            *("--backend", "python", "--instances", "1"),
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +101,14 @@ def triton(place: Path) -> Iterator[Running]:
 async def embedder(triton: Running, place: Path) -> AsyncIterator[TritonEmbedder]:
     address = triton.settings["SOUTU_INFERENCE_URL"]
     adapter = TritonEmbedder.connected(address, bundled_models(place / "models"), wait_s=WAIT_S)
+    yield adapter
+    await adapter.close()
+
+
+@pytest.fixture
+async def patient(triton: Running, place: Path) -> AsyncIterator[TritonEmbedder]:
+    address = triton.settings["SOUTU_INFERENCE_URL"]
+    adapter = TritonEmbedder.connected(address, bundled_models(place / "models"), wait_s=60)
     yield adapter
     await adapter.close()
 
@@ -97,12 +141,100 @@ async def test_more_pictures_than_a_request_takes_come_back_in_order(embedder: T
 
 async def test_a_model_that_was_unloaded_is_loaded_again(embedder: TritonEmbedder) -> None:
     assert all_units(await embedder.embed(FIRST, random_pixels(1, 128)))
-    await embedder._client.unload_model(FIRST.name)
+    client = embedder._server.client
+    await client.unload_model(FIRST.name)
     async with asyncio.timeout(10):
-        while await embedder._client.is_model_ready(FIRST.name):
+        while await client.is_model_ready(FIRST.name):
             await asyncio.sleep(0.05)
-    await refusal(embedder)
+    with pytest.raises(SoutuError, match="has not ready: gradient-color@1"):
+        await embedder.ping()
     assert all_units(await embedder.embed(FIRST, random_pixels(1, 128)))
+    await embedder.ping()
+
+
+async def test_queries_go_before_builds_that_wait(patient: TritonEmbedder, place: Path) -> None:
+    slow = bundled_models(place / "models").card("slow").ref
+    await patient.embed(slow, random_pixels(1, SIDE))
+    order: list[str] = []
+
+    async def asked(runs: TritonEmbedder, name: str, count: int) -> None:
+        await runs.embed(slow, random_pixels(count, SIDE))
+        order.append(name)
+
+    builds = [asyncio.create_task(asked(patient, "build", 32)) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    await asyncio.gather(asked(patient.for_queries(), "query", 1), *builds)
+    assert order.index("query") <= 2, "behind what ran already, at the most"
+    assert order.count("build") == 6
+
+
+async def test_a_query_waits_no_longer_than_its_caller_and_a_build_as_long_as_it_takes(
+    embedder: TritonEmbedder, place: Path
+) -> None:
+    slow = bundled_models(place / "models").card("slow").ref
+    await embedder.embed(slow, random_pixels(1, SIDE))
+    began = time.monotonic()
+    with awaited(0.1):
+        with pytest.raises(SoutuError) as failure:
+            await embedder.for_queries().embed(slow, random_pixels(1, SIDE))
+        assert failure.value.reason is Reason.DEADLINE_EXCEEDED
+        assert time.monotonic() - began < 0.28
+        assert all_units(await embedder.embed(slow, random_pixels(1, SIDE)))
+
+
+async def test_what_waits_too_long_in_its_queue_is_dropped_there(
+    embedder: TritonEmbedder, place: Path
+) -> None:
+    slow = bundled_models(place / "models").card("slow").ref
+    with request_scope("before"):
+        first = asyncio.create_task(embedder.embed(slow, random_pixels(32, SIDE)))
+    await asyncio.sleep(0.1)
+    with request_scope("dropped"), awaited(0.1), pytest.raises(SoutuError):
+        await embedder.for_queries().embed(slow, random_pixels(1, SIDE))
+    await first
+    with request_scope("after"):
+        await embedder.embed(slow, random_pixels(1, SIDE))
+    ran = (place / "model_repository" / "slow" / "1" / "requests.txt").read_text().split()
+    assert "dropped" not in ran
+    assert ran[-2:] == ["before", "after"], "Triton knows requests by our ids"
+
+
+async def test_a_model_that_nobody_uses_is_unloaded_and_comes_back(triton: Running, place: Path) -> None:
+    models = bundled_models(place / "models")
+    address, mean = triton.settings["SOUTU_INFERENCE_URL"], models.card("mean").ref
+    mine = TritonEmbedder.connected(address, models, wait_s=WAIT_S, unload_after_s=UNUSED_S)
+    other = TritonEmbedder.connected(address, models, wait_s=WAIT_S)
+    try:
+        await mine.embed(mean, random_pixels(1, SIDE))
+        end = time.monotonic() + 1.5 * UNUSED_S
+        while time.monotonic() < end:  # another process goes on using it
+            assert all_units(await other.embed(mean, random_pixels(1, SIDE)))
+            await asyncio.sleep(0.2)
+        assert await mine._server.client.is_model_ready("mean")
+        async with asyncio.timeout(4 * UNUSED_S):
+            while await mine._server.client.is_model_ready("mean"):
+                await asyncio.sleep(0.1)
+        assert all_units(await other.embed(mean, random_pixels(1, SIDE)))
+    finally:
+        await mine.close()
+        await other.close()
+
+
+async def test_another_version_is_served_beside_the_one_that_collections_have(
+    embedder: TritonEmbedder, place: Path
+) -> None:
+    first = bundled_models(place / "models").card("mean")
+    before = await embedder.embed(first.ref, random_pixels(1, SIDE))
+    folder = place / "models" / "mean"
+    shutil.copytree(folder / "1", folder / "2")
+    card = replace(first, ref=ModelRef("mean", "2"))
+    (folder / "2" / CARD_FILE).write_text(card_text(card))
+    write_repository(place)
+    (place / "model_repository" / "mean" / "2" / "model.py").write_text(
+        MODEL.replace("{answer}", "np.eye(3, dtype=np.float32)[np.zeros(len(x), int)]")
+    )
+    assert (await embedder.embed(card.ref, random_pixels(1, SIDE))).tolist() == [[1, 0, 0]]
+    assert await embedder.embed(first.ref, random_pixels(1, SIDE)) == pytest.approx(before)
 
 
 async def test_a_server_that_stands_still_is_waited_for_once_and_found_again(

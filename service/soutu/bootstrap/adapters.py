@@ -49,6 +49,7 @@ class Adapters:
     originals: Originals
     models: ModelStore
     embedder: Embedder
+    query_embedder: Embedder
     index: VectorIndex
     decoders: DecodePool
     fetcher: Fetcher
@@ -84,7 +85,7 @@ async def opened(
     models = model_store(settings)
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
-    embedder = CountedEmbedder(_embedder(settings, models), metrics)
+    embedder, query_embedder = (CountedEmbedder(each, metrics) for each in _embedders(settings, models))
     stack.push_async_callback(embedder.close)
     index = QdrantEdgeIndex(path / "index", cores())
     stack.push_async_callback(index.close)
@@ -97,7 +98,19 @@ async def opened(
     originals = KeptOriginals(objects)
     token_key = directory.secret_key()
     return Adapters(
-        clock, catalog, objects, originals, models, embedder, index, decoders, fetcher, cache, token_key, keys
+        clock,
+        catalog,
+        objects,
+        originals,
+        models,
+        embedder,
+        query_embedder,
+        index,
+        decoders,
+        fetcher,
+        cache,
+        token_key,
+        keys,
     )
 
 
@@ -129,15 +142,20 @@ async def objects_kept(settings: Settings, directory: Path) -> ObjectStore:
     return s3_objects(Bucket(kept.url, kept.endpoint, kept.region, kept.access_key, kept.secret_key))
 
 
-def _embedder(settings: Settings, models: ModelStore) -> Embedder:
+def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedder]:
+    """What runs the models for builds, and what for queries; closing the first closes both."""
     given = settings.inference
     if not given.url:
-        return OnnxEmbedder(models, given.threads or cores())
+        here = OnnxEmbedder(models, given.threads or cores())
+        return here, here
     try:
         from soutu.adapters.inference.triton import TritonEmbedder
     except ImportError as error:
         raise _missing("inference.url", "tritonclient") from error
-    return TritonEmbedder.connected(given.url, models, wait_s=given.wait_s)
+    there = TritonEmbedder.connected(
+        given.url, models, wait_s=given.wait_s, unload_after_s=given.unload_after_s
+    )
+    return there, there.for_queries()
 
 
 def _missing(key: str, library: str) -> SettingsError:

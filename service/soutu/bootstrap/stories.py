@@ -162,7 +162,7 @@ def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
     return QueryEmbedder(
         adapters.decoders,
         adapters.models,
-        CachedEmbedder(adapters.embedder, adapters.cache, metrics),
+        CachedEmbedder(adapters.query_embedder, adapters.cache, metrics),
         adapters.catalog,
         adapters.originals,
     )

@@ -10,6 +10,7 @@ from soutu.cli import backup, collections, exchange, generations, images, keys, 
 from soutu.cli.build import build
 from soutu.cli.config import config
 from soutu.cli.doctor import doctor
+from soutu.cli.health import health
 from soutu.cli.invocation import Invocation
 from soutu.cli.search import search
 from soutu.cli.serve import serve
@@ -58,6 +59,7 @@ app.command()(upkeep.rebuild_index)
 app.command()(upkeep.tune_index)
 app.add_typer(keys.app, name="keys")
 app.command()(doctor)
+app.command()(health)
 app.command()(config)
 
 

@@ -83,6 +83,19 @@ def _reached(held: ExitStack, invocation: Invocation, inside: dict[str, object])
         time.sleep(_LOOK_S)
 
 
+def configured_server(invocation: Invocation) -> "Client":
+    """A client of the server at the address that was given, else of the one that serves the data directory,
+    else of the one that the settings describe. None is started, nor asked yet."""
+    from soutu.cli.door import client_for
+
+    settings = invocation.settings()
+    if invocation.address:
+        return client_for(invocation.address, settings.client)
+    tls = settings.server.tls_certificate is not None
+    told = _announced(settings.data_dir) or _Announced(f"127.0.0.1:{settings.server.port}", tls)
+    return client_for(told.address, settings.client, tls=told.tls)
+
+
 def running_server(data_dir: Path, settings: "ClientSettings | None" = None) -> "Client | None":
     """A client of the server that holds the data directory, if it answers, whatever it says."""
     from soutu.cli.door import client_for

@@ -38,6 +38,26 @@ def list_models(
 
 
 @app.command()
+def load(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="name@version, or name for the newest.")],
+) -> None:
+    """Make a model ready before it is first used."""
+    with connected(context.obj) as connection:
+        print(f"{connection.client.models.load(model).name} is loaded")
+
+
+@app.command()
+def unload(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="name@version, or name for the newest.")],
+) -> None:
+    """Free what a model holds; it is loaded again when it is used."""
+    with connected(context.obj) as connection:
+        print(f"{connection.client.models.unload(model).name} is unloaded")
+
+
+@app.command()
 def add(
     context: typer.Context,
     folder: Annotated[

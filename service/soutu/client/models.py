@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 from soutu.client.calls import Calls
 from soutu.client.names import model_name
-from soutu.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, Model
+from soutu.v1.model_service_pb2 import (
+    GetModelRequest,
+    ListModelsRequest,
+    LoadModelRequest,
+    Model,
+    UnloadModelRequest,
+)
 from soutu.v1.model_service_pb2_grpc import ModelServiceStub
 
 
@@ -18,6 +24,14 @@ class Models:
     def get(self, model: str) -> Model:
         """One model."""
         return self._calls.unary(self._stub.GetModel, GetModelRequest(name=model_name(model)))
+
+    def load(self, model: str) -> Model:
+        """Makes a model ready before it is first used."""
+        return self._calls.unary(self._stub.LoadModel, LoadModelRequest(name=model_name(model)))
+
+    def unload(self, model: str) -> Model:
+        """Frees what a model holds; it is loaded again when it is used."""
+        return self._calls.unary(self._stub.UnloadModel, UnloadModelRequest(name=model_name(model)))
 
     def list(self) -> Iterator[Model]:
         """All models, page after page as they are asked for."""

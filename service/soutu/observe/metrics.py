@@ -72,6 +72,9 @@ class Metrics:
         self._embedded = self._counter(
             "soutu_images_embedded", "Images that a model turned into vectors.", "model"
         )
+        self._bad_vectors = self._counter(
+            "soutu_bad_vectors", "Answers of a model that were no unit vectors.", "model"
+        )
         self._cache_reads = self._counter(
             "soutu_cache_reads", "Cache look-ups, by outcome.", "cache", "outcome"
         )
@@ -111,6 +114,10 @@ class Metrics:
     def embedded(self, model: str, images: int) -> None:
         """A model made vectors of so many images."""
         self._embedded.labels(model).inc(images)
+
+    def bad_vectors(self, model: str) -> None:
+        """A model answered with another shape, NaN or a zero vector, of which nothing is stored: an alarm."""
+        self._bad_vectors.labels(model).inc()
 
     def cache_read(self, cache: str, hit: bool) -> None:
         """A cache was asked."""

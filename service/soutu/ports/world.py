@@ -1,6 +1,6 @@
 """The machine, the models and what keeps bytes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -49,8 +49,20 @@ class Embedder(Protocol):
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
         ...
 
+    async def load(self, model: ModelRef) -> None:
+        """Makes the model ready before it is first used; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
+        ...
+
+    async def unload(self, model: ModelRef) -> None:
+        """Frees what it holds; it is loaded again when it is used."""
+        ...
+
+    async def loaded(self) -> Set[ModelRef]:
+        """Those that are ready to run; none where nothing runs at present."""
+        ...
+
     async def ping(self) -> None:
-        """Returns if what runs them answers; INFERENCE_UNAVAILABLE."""
+        """Returns if what runs them answers, with those ready that were loaded; INFERENCE_UNAVAILABLE."""
         ...
 
     async def close(self) -> None: ...

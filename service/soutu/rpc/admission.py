@@ -1,13 +1,14 @@
 """How much is done at a time, and how much may wait: a queue for each kind of work, room for requests."""
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 from soutu.domain.access import Scope
 from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.deadlines import awaited
 from soutu.observe.metrics import Metrics
 from soutu.rpc.scopes import HEALTH, REFLECTION, SCOPES
 from soutu.rpc.turns import Turns
@@ -115,12 +116,18 @@ class Admission:
         queue = QUEUES.get(method, Queue.READS)
         return self._turns[queue].turn(left_s) if queue else nullcontext()
 
-    def query(self, pictures: int, left_s: float | None) -> AbstractAsyncContextManager[None]:
-        """Around a query for which so many pictures are run through a model; QUEUE_FULL. Where there are
-        none, it is a read."""
-        if pictures:
-            return self._turns[Queue.QUERIES].turn(left_s, pictures)
-        return self._turns[Queue.READS].turn(left_s)
+    @asynccontextmanager
+    async def query(self, pictures: int, left_s: float | None) -> AsyncIterator[None]:
+        """Around a query for which so many pictures are run through a model, which has so much time left;
+        QUEUE_FULL. Where there are none, it is a read."""
+        turn = (
+            self._turns[Queue.QUERIES].turn(left_s, pictures)
+            if pictures
+            else self._turns[Queue.READS].turn(left_s)
+        )
+        with awaited(left_s):
+            async with turn:
+                yield
 
     def write(self, left_s: float | None) -> AbstractAsyncContextManager[None]:
         """Around a write whose request has been gathered; QUEUE_FULL."""

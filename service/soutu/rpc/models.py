@@ -1,9 +1,10 @@
 """ModelService."""
 
 import asyncio
+from collections.abc import Set
 
-from soutu.domain.model import ModelCard, Task
-from soutu.ports import ModelStore
+from soutu.domain.model import ModelCard, ModelRef, Task
+from soutu.ports import Embedder, ModelStore
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.basics import page_size
 from soutu.rpc.listing import list_token, number_after
@@ -21,28 +22,45 @@ _TASKS = {
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     """Answers soutu.v1.ModelService."""
 
-    def __init__(self, models: ModelStore) -> None:
+    def __init__(self, models: ModelStore, embedder: Embedder) -> None:
         self._models = models
+        self._embedder = embedder
 
     async def ListModels(
         self, request: model_service_pb2.ListModelsRequest, context: Context
     ) -> model_service_pb2.ListModelsResponse:
-        cards = await asyncio.to_thread(self._models.list)
+        cards, loaded = await asyncio.to_thread(self._models.list), await self._embedder.loaded()
         size, start = page_size(request.page_size, 100, 1_000), number_after("models", request.page_token)
         end = start + size
         return model_service_pb2.ListModelsResponse(
-            models=[_message(card) for card in cards[start:end]],
+            models=[_message(card, loaded) for card in cards[start:end]],
             next_page_token=list_token("models", end) if end < len(cards) else "",
         )
 
     async def GetModel(
         self, request: model_service_pb2.GetModelRequest, context: Context
     ) -> model_service_pb2.Model:
-        name = model_name(request.name, "name")
-        return _message(await asyncio.to_thread(self._models.card, name))
+        return _message(await self._card(request.name), await self._embedder.loaded())
+
+    async def LoadModel(
+        self, request: model_service_pb2.LoadModelRequest, context: Context
+    ) -> model_service_pb2.Model:
+        card = await self._card(request.name)
+        await self._embedder.load(card.ref)
+        return _message(card, await self._embedder.loaded())
+
+    async def UnloadModel(
+        self, request: model_service_pb2.UnloadModelRequest, context: Context
+    ) -> model_service_pb2.Model:
+        card = await self._card(request.name)
+        await self._embedder.unload(card.ref)
+        return _message(card, await self._embedder.loaded())
+
+    async def _card(self, name: str) -> ModelCard:
+        return await asyncio.to_thread(self._models.card, model_name(name, "name"))
 
 
-def _message(card: ModelCard) -> model_service_pb2.Model:
+def _message(card: ModelCard, loaded: Set[ModelRef]) -> model_service_pb2.Model:
     return model_service_pb2.Model(
         name=f"models/{card.ref}",
         task=_TASKS[card.task],
@@ -55,4 +73,5 @@ def _message(card: ModelCard) -> model_service_pb2.Model:
         sha256=card.sha256,
         description=card.description,
         languages=card.languages,
+        loaded=card.ref in loaded,
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from soutu.settings.environment import variable_values
 from soutu.settings.error import SettingsError
 from soutu.settings.file import file_values, found_file
-from soutu.settings.keys import CONFIG_VARIABLE, VARIABLE_PREFIX, known_keys, nearest
+from soutu.settings.keys import known_keys, nearest
 from soutu.settings.schema import Settings
 
 OVERRIDE = "the command line"
@@ -74,19 +75,8 @@ def _known(values: Mapping[str, object], source: str) -> Iterator[tuple[str, _Gi
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
-    known = {key.variable: key for key in known_keys().values()}
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(VARIABLE_PREFIX) or variable == CONFIG_VARIABLE:
-            continue
-        if variable not in known:
-            guess = nearest(variable, [*known, CONFIG_VARIABLE], VARIABLE_PREFIX)
-            raise SettingsError(f"There is no setting for the environment variable {variable}.{guess}")
-        key = known[variable]
-        yield key.name, _Given(_parts(text, key.separator) if key.many else text, variable)
-
-
-def _parts(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(separator) if part)
+    for name, variable, value in variable_values(environ):
+        yield name, _Given(value, variable)
 
 
 def _checked(given: Mapping[str, _Given]) -> Settings:

@@ -212,7 +212,12 @@ class InferenceSettings(Section):
         "", description="A Triton server that runs them, as host:port of its gRPC; empty is this process."
     )
     wait_s: Seconds = Field(10.0, description="The longest that a request to Triton is waited for.")
-
+    unload_after_s: float = Field(
+        3_600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a model may be unused by everybody before Triton unloads it; 0 is for ever.",
+    )
     threads: int = Field(
         0, ge=0, description="Inferences run at a time in this process, each on a core; 0 is one per core."
     )

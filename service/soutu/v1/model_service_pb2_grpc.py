@@ -96,9 +96,10 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Frees what a model holds; it is loaded again when it is used.
+        """Frees what a model holds; it is loaded again when it is used. Where models
+        run on a Triton server, all versions of the name are freed together.
 
-        Errors: those of GetModel.
+        Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

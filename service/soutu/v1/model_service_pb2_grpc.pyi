@@ -54,9 +54,10 @@ class ModelServiceStub:
     Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.UnloadModelRequest, _model_service_pb2.Model]
-    """Frees what a model holds; it is loaded again when it is used.
+    """Frees what a model holds; it is loaded again when it is used. Where models
+    run on a Triton server, all versions of the name are freed together.
 
-    Errors: those of GetModel.
+    Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
 
 @_typing.type_check_only
@@ -85,9 +86,10 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
     UnloadModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.UnloadModelRequest, _model_service_pb2.Model]  # type: ignore[assignment]
-    """Frees what a model holds; it is loaded again when it is used.
+    """Frees what a model holds; it is loaded again when it is used. Where models
+    run on a Triton server, all versions of the name are freed together.
 
-    Errors: those of GetModel.
+    Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
 
 class ModelServiceServicer:
@@ -133,9 +135,10 @@ class ModelServiceServicer:
         request: _model_service_pb2.UnloadModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.Model, _abc.Awaitable[_model_service_pb2.Model]]:
-        """Frees what a model holds; it is loaded again when it is used.
+        """Frees what a model holds; it is loaded again when it is used. Where models
+        run on a Triton server, all versions of the name are freed together.
 
-        Errors: those of GetModel.
+        Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

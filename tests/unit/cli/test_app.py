@@ -10,10 +10,10 @@ from soutu.cli.app import app
 from soutu.domain.access import KeyRing, Scope, keys_of
 
 COMMANDS = [
-    *(["serve"], ["build"], ["sync"], ["search"], ["doctor"], ["config"]),
+    *(["serve"], ["build"], ["sync"], ["search"], ["doctor"], ["health"], ["config"]),
     *(["images", name] for name in ("list", "get", "upload", "delete", "download")),
     *(["collections", name] for name in ("list", "get", "create", "delete")),
-    *(["models", name] for name in ("list", "add")),
+    *(["models", name] for name in ("list", "add", "load", "unload")),
     ["keys", "new"],
     *(["operations", name] for name in ("list", "get", "wait", "cancel", "failures")),
 ]

@@ -1,6 +1,7 @@
 """An Embedder that remembers: a wrapper around another one."""
 
 import hashlib
+from collections.abc import Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,18 @@ class CachedEmbedder:
         for place, vector in zip(missing, fresh, strict=True):
             known[place] = await self._kept(keys[place], vector)
         return np.stack([from_bytes(value) for value in known if value is not None])
+
+    async def load(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.load(model)
+
+    async def unload(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.unload(model)
+
+    async def loaded(self) -> Set[ModelRef]:
+        """As Embedder."""
+        return await self._embedder.loaded()
 
     async def ping(self) -> None:
         """As the wrapped embedder."""

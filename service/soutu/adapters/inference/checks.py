@@ -8,6 +8,10 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard
 
 
+class BadVectorsError(SoutuError):
+    """INFERENCE_UNAVAILABLE where a model answers with something else: it is broken, or its server."""
+
+
 def check_pixels(card: ModelCard, pixels: NDArray[np.uint8]) -> None:
     """ValueError unless `pixels` are uint8 (n, height, width, 3) of the model's size: a fault of ours."""
     wanted = (card.input.height, card.input.width, 3)
@@ -18,10 +22,11 @@ def check_pixels(card: ModelCard, pixels: NDArray[np.uint8]) -> None:
 
 
 def check_vectors(card: ModelCard, vectors: Vectors, count: int) -> None:
-    """INFERENCE_UNAVAILABLE unless they are `count` unit vectors of the model's dimension: another shape, NaN
-    or zero is an alarm, and is never stored."""
+    """BadVectorsError unless they are `count` unit vectors of the model's dimension: another shape, NaN or
+    zero is an alarm, and is never stored."""
     if vectors.shape != (count, card.dimension) or not all_units(vectors):
-        raise inference_unavailable(card, "does not answer with unit vectors of its dimension")
+        what = "does not answer with unit vectors of its dimension"
+        raise BadVectorsError(Reason.INFERENCE_UNAVAILABLE, _sentence(card, what), model=card.ref)
 
 
 def no_vectors(card: ModelCard) -> Vectors:
@@ -31,5 +36,8 @@ def no_vectors(card: ModelCard) -> Vectors:
 
 def inference_unavailable(card: ModelCard, what: str) -> SoutuError:
     """The error of a model that cannot do its part, and what about it."""
-    sentence = f"The model {card.ref} {what}; `soutu doctor` says more."
-    return SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence, model=card.ref)
+    return SoutuError(Reason.INFERENCE_UNAVAILABLE, _sentence(card, what), model=card.ref)
+
+
+def _sentence(card: ModelCard, what: str) -> str:
+    return f"The model {card.ref} {what}; `soutu doctor` says more."

@@ -1,16 +1,23 @@
 """An Embedder that counts what it does: a wrapper around another one."""
 
+from collections.abc import Set
+
 import numpy as np
 from numpy.typing import NDArray
 
+from soutu.adapters.inference.checks import BadVectorsError
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import ModelRef
+from soutu.observe.logs import logger
 from soutu.observe.metrics import Metrics
 from soutu.ports import Embedder
 
+_log = logger(__name__)
+
 
 class CountedEmbedder:
-    """Counts the pictures that the wrapped embedder has made vectors of."""
+    """Counts the pictures that the wrapped embedder has made vectors of, and raises an alarm (a metric, and a
+    line of level `error`) where a model answers with anything else."""
 
     def __init__(self, embedder: Embedder, metrics: Metrics) -> None:
         self._embedder = embedder
@@ -18,9 +25,26 @@ class CountedEmbedder:
 
     async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
         """As Embedder."""
-        vectors = await self._embedder.embed(model, pixels)
+        try:
+            vectors = await self._embedder.embed(model, pixels)
+        except BadVectorsError as error:
+            self._metrics.bad_vectors(str(model))
+            _log.error("bad vectors", model=str(model), problem=error.message)
+            raise
         self._metrics.embedded(str(model), len(vectors))
         return vectors
+
+    async def load(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.load(model)
+
+    async def unload(self, model: ModelRef) -> None:
+        """As Embedder."""
+        await self._embedder.unload(model)
+
+    async def loaded(self) -> Set[ModelRef]:
+        """As Embedder."""
+        return await self._embedder.loaded()
 
     async def ping(self) -> None:
         """As the wrapped embedder."""

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -63,6 +63,21 @@ class OnnxEmbedder:
         answers: list[Vectors] = [session.nothing()] * len(chunks)
         await self._in_lanes(session, chunks, answers)
         return np.concatenate([session.nothing(), *answers])
+
+    async def load(self, model: ModelRef) -> None:
+        """Reads the artefact into memory; errors as `embed`."""
+        if self._closed:
+            raise SoutuError(Reason.SHUTTING_DOWN)
+        await self._session(model)
+
+    async def unload(self, model: ModelRef) -> None:
+        """Lets go of it; runs that have begun end."""
+        self._sessions.pop(model, None)
+        self._gatherings.pop(model, None)
+
+    async def loaded(self) -> Set[ModelRef]:
+        """The models in memory."""
+        return {model for model, loading in self._sessions.items() if loading.done()}
 
     async def ping(self) -> None:
         """Returns: models run here."""

@@ -1,0 +1,84 @@
+"""model_repository/: what is in git is what the cards say, and what Triton reads."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from scripts import triton_repository
+from soutu.adapters.inference.triton import _MOST_PICTURES, Priority
+from soutu.domain.cards import card_from_text
+from soutu.domain.model import ModelCard
+from tests.project.source import ROOT
+
+REPOSITORY = ROOT / "model_repository"
+MODELS = ("resnet50", "vit_b16")
+CARDS = {card.ref.name: card for card in triton_repository.cards(REPOSITORY)}
+
+
+def parsed(folder: Path) -> Any:
+    return text_format.Parse((folder / "config.pbtxt").read_text("utf-8"), model_config_pb2.ModelConfig())
+
+
+def command() -> list[str]:
+    """The words of the command that README.md says wrote the files."""
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    found = re.search(
+        r"^python scripts/triton_repository.py model_repository (--cards .*)$", text, re.MULTILINE
+    )
+    assert found
+    return found[1].replace("model_repository", str(REPOSITORY)).split()
+
+
+def test_the_configurations_are_those_of_the_cards(tmp_path: Path) -> None:
+    triton_repository.main([str(tmp_path), *command()])
+    assert {path.name for path in tmp_path.iterdir()} == set(MODELS) == CARDS.keys()
+    for name in MODELS:
+        ours, made = (place / name / "config.pbtxt" for place in (REPOSITORY, tmp_path))
+        assert ours.read_text("utf-8") == made.read_text("utf-8"), "run the command of its README"
+
+
+def test_no_artefact_is_in_git() -> None:
+    ignored = (REPOSITORY / ".gitignore").read_text("utf-8").split("\n")
+    assert "*/[0-9]*/" in ignored
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=lambda card: card.ref.name)
+@pytest.mark.parametrize("backend", triton_repository.BACKENDS)
+def test_triton_reads_what_is_written(card: ModelCard, backend: str, tmp_path: Path) -> None:
+    deployment = triton_repository.Deployment(backend, "KIND_GPU", 2)
+    config = parsed(triton_repository.write_config(card, deployment, tmp_path))
+    assert (config.name, config.backend) == (card.ref.name, backend)
+    (given,), (answer,) = config.input, config.output
+    assert (given.name, list(given.dims)) == ("pixels", [card.input.height, card.input.width, 3])
+    assert given.data_type == model_config_pb2.TYPE_UINT8
+    assert (answer.name, list(answer.dims)) == ("embedding", [card.dimension])
+    assert config.version_policy.HasField("all")
+    assert config.max_batch_size == _MOST_PICTURES, "what one request of ours may hold"
+    assert [(group.count, group.kind) for group in config.instance_group] == [
+        (2, model_config_pb2.ModelInstanceGroup.KIND_GPU)
+    ]
+    assert {warmup.batch_size for warmup in config.model_warmup} == {1, _MOST_PICTURES}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_queries_go_before_builds_and_nothing_waits_for_ever(name: str) -> None:
+    batching = parsed(REPOSITORY / name).dynamic_batching
+    assert batching.priority_levels == len(Priority)
+    assert batching.default_priority_level == Priority.BUILDS
+    queries, builds = batching.priority_queue_policy[Priority.QUERIES], batching.default_queue_policy
+    for queue in (queries, builds):
+        assert queue.timeout_action == model_config_pb2.ModelQueuePolicy.REJECT
+        assert queue.allow_timeout_override
+        assert queue.default_timeout_microseconds == 10_000_000
+    assert 0 < queries.max_queue_size < builds.max_queue_size
+
+
+def test_a_version_that_triton_has_no_name_for_is_refused(tmp_path: Path) -> None:
+    text = (REPOSITORY / "resnet50" / "card.toml").read_text("utf-8")
+    card = card_from_text(text.replace('version = "1"', 'version = "1.0"'))
+    with pytest.raises(ValueError, match="whole numbers"):
+        triton_repository.write_config(card, triton_repository.Deployment("python", "KIND_CPU", 1), tmp_path)
