@@ -90,12 +90,6 @@ class TritonEmbedder:
         INFERENCE_UNAVAILABLE."""
         await self._server.ping()
 
-    async def ping(self) -> None:
-        """Returns if the server answers; INFERENCE_UNAVAILABLE."""
-        if not await self._lives():
-            sentence = "The Triton server of inference.url does not answer."
-            raise SoutuError(Reason.INFERENCE_UNAVAILABLE, sentence)
-
     async def close(self) -> None:
         """Takes no more work and closes the connection, for queries and builds alike."""
         await self._server.close()
