@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.stack.running import Running
-from tests.contract.servers import server
+if TYPE_CHECKING:
+    from scripts.stack.running import Running
 
 # Reasons that CI accepts too; each with the cause that makes the test impossible there.
 ALLOWED_SKIPS: frozenset[str] = frozenset({"a small disk can be mounted by root only"})
@@ -28,24 +30,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
     """A real Redis. Who stops it lets it go on; what is in it is whoever's came before."""
-    with server("redis", tmp_path_factory.mktemp("redis")) as running:
+    with _server("redis", tmp_path_factory) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
     """A real S3 server with one bucket."""
-    with server("s3", tmp_path_factory.mktemp("s3")) as running:
+    with _server("s3", tmp_path_factory) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
     """A real Triton that has the models that ship. Who stops it lets it go on."""
-    with server("triton", tmp_path_factory.mktemp("triton")) as running:
+    with _server("triton", tmp_path_factory) as running:
         yield running
+
+
+def _server(name: str, places: pytest.TempPathFactory) -> AbstractContextManager["Running"]:
+    from tests.contract.servers import server  # for who wants it; tests of these rules use nothing else
+
+    return server(name, places.mktemp(name))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,20 +3,18 @@
 from soutu.settings.describe import Row, described
 from soutu.settings.error import SettingsError
 from soutu.settings.keys import Key, known_keys
+from soutu.settings.network import AccessSettings, ClientSettings, ServerSettings
 from soutu.settings.read import SettingsSources, load_settings, read_settings
 from soutu.settings.schema import (
-    AccessSettings,
     AdmissionSettings,
     CacheSettings,
     CatalogSettings,
-    ClientSettings,
     DecodeSettings,
     IndexSettings,
     InferenceSettings,
     LogSettings,
     ObjectsSettings,
     SearchSettings,
-    ServerSettings,
     Settings,
 )
 
