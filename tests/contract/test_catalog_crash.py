@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.contract.catalog_fixtures import DRAFT, MODEL, opened
 
 _ROOT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ def _killed_writer(directory: Path, round_name: str, after_s: float) -> list[str
     return [line for line in acknowledged[:-1] if line]
 
 
+@pytest.mark.slow
 async def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     catalog = await opened(tmp_path)
     collection = await catalog.create_collection(DRAFT)

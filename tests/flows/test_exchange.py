@@ -52,7 +52,9 @@ def told(image: Image) -> Image:
     return copy
 
 
-@pytest.mark.parametrize("kind", [Format.FORMAT_PARQUET, Format.FORMAT_HDF5])
+@pytest.mark.parametrize(
+    "kind", [Format.FORMAT_PARQUET, pytest.param(Format.FORMAT_HDF5, marks=pytest.mark.slow)]
+)
 def test_an_export_comes_back_as_it_was(admin_server: Served, archive: Path, kind: Format.ValueType) -> None:
     client = admin_server.client
     described(client, "c")

@@ -147,6 +147,7 @@ def test_what_cannot_be_had_is_refused(
     assert (found.status, found.reason) == (status, reason)
 
 
+@pytest.mark.slow
 def test_https_is_followed_to_a_certificate_that_is_trusted(tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))

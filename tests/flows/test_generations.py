@@ -243,6 +243,7 @@ def test_a_generation_deleted_while_it_is_built_ends_its_operation(
     assert states(client, filled) == {"g1": Generation.STATE_READY}
 
 
+@pytest.mark.slow
 def test_the_command_line_builds_publishes_and_rolls_back(server: Served, filled: str) -> None:
     def soutu(*arguments: str, answer: str = "") -> str:
         command = [sys.executable, "-m", "soutu.cli", "--address", server.address, "generations", *arguments]
@@ -273,6 +274,7 @@ def _ended(operation: "OperationHandle[Generation]") -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_failures_outlive_a_kill_and_are_listed_once(lone_server: Served, tmp_path: Path) -> None:
     add_second_model(lone_server.data_dir)
     client, source = lone_server.client, tmp_path / "pictures" / "lost"

@@ -63,6 +63,7 @@ def reason(refusal: Refusal | None) -> str:
     return refusal.reason
 
 
+@pytest.mark.slow
 def test_every_odd_image_has_the_size_that_it_should_or_a_reason(
     server: Served, collection: str, corpus: dict[str, bytes]
 ) -> None:
@@ -114,6 +115,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
 
 
+@pytest.mark.slow
 def test_every_bomb_is_refused_for_what_it_is_and_costs_no_decoder(server: Served, collection: str) -> None:
     before = replaced(server)
     bombs = {name: bomb for name, bomb in BOMBS.items() if SLOW not in name}
@@ -133,7 +135,10 @@ def decoders(server: Served) -> str:
     return next(part.detail for part in status.parts if part.part == "decoders")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize(
+    "kind",
+    ["JPEG", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("PNG", "WEBP", "TIFF", "AVIF"))],
+)
 def test_the_eight_orientations_are_one_picture(server: Served, collection: str, kind: str) -> None:
     options = {} if kind in ("PNG", "TIFF") else {"quality": 95}
     shown = []
@@ -183,6 +188,7 @@ def python_path(first: Path) -> str:
     return f"{first}:{Path(__file__).parents[2] / 'service'}"
 
 
+@pytest.mark.slow
 def test_where_raw_files_cannot_be_developed_it_is_said_how_they_can(
     strict_server: Callable[..., Served],
 ) -> None:

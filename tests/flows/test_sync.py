@@ -233,6 +233,7 @@ def test_a_watch_follows_its_directory_until_cancelled(
     assert counts(sync(client, collection, directory)) == (1, 0, 0, 0, 6, 0)
 
 
+@pytest.mark.slow
 def test_a_watch_waits_for_a_directory_that_is_away(client: Client, collection: str, directory: Path) -> None:
     watch = client.collections.sync(collection, directory, watch=True)
     until(lambda: client.images.count(collection) == 6)

@@ -313,6 +313,7 @@ def niceness(pids: list[int]) -> set[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_no_more_than_twice_as_many_decoders_come_about(pool: DecodePool) -> None:
     slow = [asyncio.create_task(pool.decode(deep_png(n), JOB)) for n in range(6)]
     answers = await asyncio.gather(*slow, pool.decode(PHOTO, JOB))
