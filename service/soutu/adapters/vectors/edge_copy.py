@@ -7,7 +7,6 @@ from pathlib import Path
 
 from soutu.adapters.vectors.edge_seal import BLOCK_BYTES, filled_blocks, sync_directories
 
-_LOG = "wal"
 _ROOM = 2  # the optimiser writes the copy's points once more before it removes what it read
 _UNIT_BYTES = 512  # of st_blocks
 
@@ -23,13 +22,10 @@ def has_room(folder: Path) -> bool:
 
 
 def copy_folder(source: Path, target: Path, stopped: Callable[[], bool]) -> None:
-    """Copies a flushed shard's files, which must not change meanwhile, to `target`, which must not exist:
-    without the write-ahead log, whose every word is in the files by then, and which would grow and grow.
+    """Copies all files below `source`, which must not change meanwhile, to `target`, which must not exist;
     CopyStoppedError as soon as `stopped` says so."""
     target.mkdir()
     for path in sorted(source.rglob("*")):
-        if source / _LOG in (path, *path.parents):
-            continue
         copy = target / path.relative_to(source)
         if path.is_dir():
             copy.mkdir()

@@ -34,14 +34,3 @@ def test_a_copy_stops_when_it_is_told_to(folder: Path, tmp_path: Path) -> None:
 
 def test_there_is_room_for_a_copy_of_what_is_small(folder: Path) -> None:
     assert has_room(folder)
-
-
-def test_the_log_stays_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "shard"
-    for name in ("wal/open-1", "segments/wal/a", "segments/b"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"x")
-    copy = tmp_path / "copy"
-    copy_folder(folder, copy, lambda: False)
-    copied = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
-    assert copied == {"segments/wal/a", "segments/b"}
