@@ -32,6 +32,12 @@ class RunningServer:
         server = psutil.Process(self.pid)
         return sum(memory_mib(each) for each in [server, *server.children(recursive=True)])
 
+    def anonymous_mib(self) -> float:
+        """Of the same, what is not mapped from files: what the system cannot take back."""
+        server = psutil.Process(self.pid)
+        pids = [self.pid, *(child.pid for child in server.children(recursive=True))]
+        return sum(_anonymous_kib(pid) for pid in pids) / 1024
+
     def cpu_s(self) -> float:
         """The time that the server and its living children have computed so far."""
         server = psutil.Process(self.pid)
@@ -42,6 +48,11 @@ class RunningServer:
 def memory_mib(process: psutil.Process) -> float:
     """A process's proportional set size: what is shared counts by its share."""
     return float(process.memory_full_info().pss) / MIB
+
+
+def _anonymous_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon"))
 
 
 @contextmanager
