@@ -15,8 +15,9 @@ class VectorIndex(Protocol):
     It can be made again from the catalogue at any time, and says so itself when it has lost something.
     """
 
-    def check(self, spec: IndexSpec) -> None:
-        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for."""
+    def check(self, spec: IndexSpec, dimension: int) -> None:
+        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for of vectors of
+        this dimension."""
         ...
 
     async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:

@@ -28,7 +28,7 @@ class ExactIndex:
     def __init__(self) -> None:
         self._tables: dict[int, _Table] = {}
 
-    def check(self, spec: IndexSpec) -> None:
+    def check(self, spec: IndexSpec, dimension: int) -> None:
         """Every specification is served, by the same scan."""
 
     async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
