@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import triton_repository
-from scripts.stack.places import STACK, debian_program, environment, free_port, shared_tool
+from scripts.stack.places import (
+    STACK,
+    StackError,
+    debian_program,
+    environment,
+    free_port,
+    is_taken,
+    kept_port,
+    shared_tool,
+)
 from scripts.stack.triton import triton_libraries, triton_program
 
 USER = "soutu"
 SECRET = "soutu-local-stack"  # noqa: S105 (it guards what only this machine reaches)
 MODELS = STACK / "models"
+_ETCD_PORT = 2379
+_ANOTHER_ENDS_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,11 @@ def redis(place: Path) -> Started:
 
 
 def milvus(place: Path) -> Started:
-    """Milvus standalone: the vector index. Its etcd wants 127.0.0.1:2379, so there is one of it a machine."""
-    port = free_port()
+    """Milvus standalone: the vector index. Its etcd wants 127.0.0.1:2379, so there is one of it a machine. It
+    has the same port each time it is started in a place."""
+    if is_taken(_ETCD_PORT, patience_s=_ANOTHER_ENDS_S):
+        raise StackError(f"another Milvus, or an etcd, has port {_ETCD_PORT}; end it first")
+    port = kept_port(place)
     program = environment("milvus") / "bin" / "milvus-server"
 
     def answers() -> None:

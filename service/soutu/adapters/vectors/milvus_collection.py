@@ -176,16 +176,17 @@ class MilvusCollection:
             if gone:
                 condition = among(gone)
                 await self._server.asked(lambda client: client.delete(self.name, filter=condition, **ONCE))
-            await self._shown()
+            await self._shown(with_deletions=bool(gone))
 
     async def _upsert(self, rows: list[dict[str, Any]]) -> None:
         await self._server.asked(lambda client: client.upsert(self.name, rows, **ONCE))
 
-    async def _shown(self) -> None:
-        """Returns once searches see what was written."""
+    async def _shown(self, *, with_deletions: bool) -> None:
+        """Returns once searches see what was written. Milvus gives deletions no timestamp (2.3.5 says 0), so
+        after one the newest state is asked for."""
         address = self._server.address
         written = get_collection_ts(self.name, address.host, address.database)
-        level = after(written)
+        level = after(0 if with_deletions else written)
         try:
             await self._server.asked(
                 lambda client: client.query(self.name, filter=NONE, output_fields=["uid"], **level, **ONCE)

@@ -37,7 +37,7 @@ class Search:
             return [[] for _ in vectors]
         condition = condition_of(self.scope)
         if limit >= MOST_FOUND or await self._is_compared(condition):
-            return [await self._compared(vector, condition, limit) for vector in vectors]
+            return await self._compared(vectors, condition, limit)
         found: list[list[Candidate]] = []
         for first in range(0, len(vectors), _VECTORS_AT_A_TIME):
             some = vectors[first : first + _VECTORS_AT_A_TIME]
@@ -74,7 +74,7 @@ class Search:
     async def _completed(self, vector: Vector, condition: str, reach: int, held: int) -> list[Candidate]:
         """By more candidates, and if that does not do, by comparing with all."""
         (row,) = await self._asked(vector[None], condition, reach, wider=True)
-        return row if len(row) >= held else await self._compared(vector, condition, reach)
+        return row if len(row) >= held else (await self._compared(vector[None], condition, reach))[0]
 
     async def _asked(
         self, vectors: Vectors, condition: str, reach: int, *, wider: bool
@@ -115,17 +115,19 @@ class Search:
         while len(found) == reach > limit and found[-1].score == found[limit - 1].score:
             reach *= 2
             if reach > MOST_FOUND:
-                return await self._compared(vector, condition, limit)
+                return (await self._compared(vector[None], condition, limit))[0]
             (found,) = await self._found(vector[None], condition, reach)
         return _ordered(found)[:limit]
 
-    async def _compared(self, vector: Vector, condition: str, limit: int) -> list[Candidate]:
+    async def _compared(self, vectors: Vectors, condition: str, limit: int) -> list[list[Candidate]]:
         """The true best of all points that satisfy the condition, fetched page by page."""
         at_a_time = max(1, min(LISTED, _FETCHED_BYTES // (4 * self.collection.plan.dimension)))
-        best: list[Candidate] = []
+        best: list[list[Candidate]] = [[] for _ in vectors]
         after_uid = -1
         while page := await self.collection.rows(condition, after_uid, at_a_time, ["revision", "vector"]):
-            best = _ordered([*best, *_scored(vector, page)])[:limit]
+            held = np.array([row["vector"] for row in page], np.float64)
+            for each, vector in enumerate(vectors):
+                best[each] = _ordered([*best[each], *_scored(vector, held, page)])[:limit]
             after_uid = int(page[-1]["uid"])
             if len(page) < at_a_time:
                 break
@@ -138,14 +140,15 @@ def _candidate(hit: Any) -> Candidate:
 
 def _refined(vector: Vector, hits: Sequence[Any]) -> list[Candidate]:
     rows = [{"uid": hit["id"], **hit["entity"]} for hit in hits]
-    return _ordered(_scored(vector, rows)) if rows else []
+    held = np.array([row["vector"] for row in rows], np.float64).reshape(len(rows), len(vector))
+    return _ordered(_scored(vector, held, rows))
 
 
-def _scored(vector: Vector, rows: Sequence[dict[str, Any]]) -> list[Candidate]:
-    vectors: NDArray[np.float64] = np.array([row["vector"] for row in rows], np.float64)
-    scores = (vectors * vector.astype(np.float64)).sum(axis=1)
+def _scored(vector: Vector, held: NDArray[np.float64], rows: Sequence[dict[str, Any]]) -> list[Candidate]:
+    """The rows, whose vectors are `held` (n, dimension), with their inner products."""
+    scores = (held * vector.astype(np.float64)).sum(axis=1).tolist()
     return [
-        Candidate(int(row["uid"]), float(score), int(row["revision"]))
+        Candidate(int(row["uid"]), score, int(row["revision"]))
         for row, score in zip(rows, scores, strict=True)
     ]
 
