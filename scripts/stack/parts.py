@@ -1,5 +1,6 @@
 """The parts of the stack: how each is installed, started, and asked whether it answers."""
 
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -30,12 +31,13 @@ _ANOTHER_ENDS_S = 20.0
 @dataclass(frozen=True, slots=True)
 class Started:
     """What a part is started by. `settings` are Soutu's own, by environment variable; `answers` raises while
-    the part does not answer."""
+    the part does not answer; `ends_by` is the signal that it ends by in order."""
 
     command: Sequence[str]
     answers: Callable[[], object]
     settings: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    ends_by: int = signal.SIGTERM
 
 
 def mariadb(place: Path) -> Started:
@@ -104,6 +106,7 @@ def milvus(place: Path) -> Started:
         command=[str(program), "--data", str(place / "data"), "--proxy-port", str(port)],
         answers=answers,
         settings={"SOUTU_INDEX_URL": f"http://127.0.0.1:{port}"},
+        ends_by=signal.SIGINT,  # SIGTERM makes it wait for something that does not come
     )
 
 

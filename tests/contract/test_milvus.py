@@ -10,6 +10,7 @@ import pytest_asyncio
 from soutu.adapters.vectors.exact import ExactIndex
 from soutu.adapters.vectors.milvus import MilvusIndex
 from soutu.adapters.vectors.milvus_collection import INDEX
+from soutu.adapters.vectors.milvus_freshness import SETTLED_S
 from soutu.domain.collection import AttributeType, IndexSpec, IndexType
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.filter import Equals, Field
@@ -100,14 +101,14 @@ async def test_the_parameters_of_a_kind_reach_milvus(index: MilvusIndex, milvus:
 
 
 async def test_a_build_that_stands_still_is_an_error_that_says_so(milvus: TestedMilvus) -> None:
-    """This Milvus takes a DISKANN index and never builds it; what is stored is found by scanning."""
+    """This Milvus takes a DISKANN index and never builds it; what is stored is found all the same."""
     index = milvus.index(build_wait_s=12)
     await filled(index, IndexSpec(IndexType.DISKANN, candidates=16))
     with pytest.raises(SoutuError) as stuck:
         await index.optimize(1)
     assert stuck.value.reason is Reason.INDEX_UNAVAILABLE
     assert "does not build the DISKANN index" in stuck.value.message
-    assert (await recalls(index, Scope()))[0] == 1.0
+    assert (await recalls(index, Scope()))[0] >= 0.95
     await index.drop(1)
     await index.close()
 
@@ -116,10 +117,14 @@ def by_uid(found: list[Candidate]) -> set[int]:
     return {each.uid for each in found}
 
 
-async def test_processes_see_what_others_write(milvus: TestedMilvus) -> None:
+@pytest.mark.parametrize("settled_s", [SETTLED_S, -1.0], ids=["at once", "settled"])
+async def test_processes_see_what_others_write(
+    milvus: TestedMilvus, monkeypatch: pytest.MonkeyPatch, settled_s: float
+) -> None:
+    monkeypatch.setattr("soutu.adapters.vectors.milvus_freshness.SETTLED_S", settled_s)
     one = milvus.index(prefix="shared")
     other = milvus.index(prefix="shared")
-    few = unit_vectors(20, DIMENSION)
+    few = unit_vectors(10, DIMENSION)
     for index in (one, other):
         await index.open(1, DIMENSION, IndexSpec())
     for row in range(len(few)):
@@ -128,7 +133,7 @@ async def test_processes_see_what_others_write(milvus: TestedMilvus) -> None:
         assert by_uid(list(found)) == set(range(1, row + 2))
     await other.write(1, [], [1, 2])
     (found,) = await one.nearest(1, few[:1], 50)
-    assert by_uid(list(found)) == set(range(3, 21))
+    assert by_uid(list(found)) == set(range(3, 11))
     await one.drop(1)
     for index in (one, other):
         await index.close()

@@ -42,6 +42,7 @@ class VectorIndex(Protocol):
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """For each row of `vectors` (n, dimension) its `limit` best points of the scope, best first (ties:
         smaller uid first). Fewer only if the scope has fewer. Every point that satisfies the scope's filter

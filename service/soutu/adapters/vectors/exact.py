@@ -52,6 +52,7 @@ class ExactIndex:
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """The true nearest of the scope, and no others, among the points held when the call was made;
         `candidates` plays no part."""

@@ -71,10 +71,12 @@ class MilvusIndex:
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """Scores are within 1e-5 of the exact inner products. INDEX_UNREADY where Milvus has the collection
         not loaded, and it is loaded again. `candidates` is ef, search_list or nprobe."""
         opened = self._opened(generation)
+        opened.told(revision)
         try:
             return await Search(opened, candidates, scope).nearest(vectors, limit)
         except CollectionGoneError:

@@ -65,6 +65,10 @@ class MilvusCollection:
             checked_dimension(point.vector, self.plan.dimension)
         await asyncio.shield(asyncio.create_task(self._write(points, gone)))
 
+    def told(self, revision: int) -> None:
+        """The index has followed up to this revision, whoever wrote that: reads from now on see it."""
+        self._freshness.told(revision, _now())
+
     async def count(self, condition: str = EVERY) -> int:
         """How many points satisfy the condition."""
         found = await self.read(
@@ -123,7 +127,8 @@ class MilvusCollection:
         await self._server.asked(
             lambda client: client.create_collection(
                 self.name, schema=schema, consistency_level="Bounded", **ONCE
-            )
+            ),
+            wait_s=_LOAD_S,
         )
 
     async def _fits(self) -> bool:
@@ -143,7 +148,9 @@ class MilvusCollection:
             metric_type="IP",
             params=dict(self.plan.build),
         )
-        await self._server.asked(lambda client: client.create_index(self.name, wanted, **ONCE))
+        await self._server.asked(
+            lambda client: client.create_index(self.name, wanted, **ONCE), wait_s=_LOAD_S
+        )
 
     def _being_loaded(self) -> "asyncio.Task[None]":
         if self._loading is None or self._loading.done():

@@ -92,6 +92,7 @@ class QdrantEdgeIndex:
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned.
 
