@@ -198,6 +198,14 @@ async def test_a_point_with_too_many_fields_is_in_every_scope(index: MilvusIndex
         assert by_uid(list(found)) == uids
 
 
+async def test_the_ids_of_images_are_kept(index: MilvusIndex) -> None:
+    await index.open(1, DIMENSION, IndexSpec())
+    named = [Point(uid, 1, VECTORS[uid], {"name": f"cat-{uid}"} if uid < 4 else {}) for uid in range(1, 6)]
+    await index.write(1, named, [])
+    assert await index.names(1, [1, 3, 4, 99]) == {1: "cat-1", 3: "cat-3"}
+    assert await index.names(1, []) == {}
+
+
 async def test_more_than_milvus_gives_at_a_time_are_found_and_listed(index: MilvusIndex) -> None:
     count = 17_000
     await index.open(1, 4, IndexSpec())

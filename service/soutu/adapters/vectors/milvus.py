@@ -1,13 +1,13 @@
 """Milvus as a VectorIndex: one collection for each generation, on a server that several processes share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from soutu.adapters.vectors.checks import unopened
 from soutu.adapters.vectors.milvus_build import built
 from soutu.adapters.vectors.milvus_collection import MilvusCollection
 from soutu.adapters.vectors.milvus_errors import CollectionGoneError
-from soutu.adapters.vectors.milvus_filter import narrowing
+from soutu.adapters.vectors.milvus_filter import among, narrowing
 from soutu.adapters.vectors.milvus_plan import check_spec, plan_for
 from soutu.adapters.vectors.milvus_search import Search
 from soutu.adapters.vectors.milvus_server import ONCE, MilvusAddress, MilvusServer
@@ -98,6 +98,13 @@ class MilvusIndex:
             entries += [(int(row["uid"]), int(row["revision"])) for row in rows]
             after = entries[-1][0]
         return entries
+
+    async def names(self, generation: int, uids: Sequence[int]) -> Mapping[int, str]:
+        """The ids of images, by uid."""
+        if not uids:
+            return {}
+        rows = await self._opened(generation).rows(among(uids), -1, len(uids), ["name"])
+        return {int(row["uid"]): str(row["name"]) for row in rows if row["name"]}
 
     async def count(self, generation: int) -> int:
         """The number of points."""

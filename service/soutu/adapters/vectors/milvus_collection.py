@@ -134,7 +134,7 @@ class MilvusCollection:
     async def _fits(self) -> bool:
         found = await self._server.asked(lambda client: client.describe_collection(self.name, **ONCE))
         fields = {field["name"]: field for field in found["fields"]}
-        wanted = {"uid", "revision", "cut", "fields", "vector"}
+        wanted = {"uid", "revision", "name", "cut", "fields", "vector"}
         return fields.keys() == wanted and fields["vector"]["params"]["dim"] == self.plan.dimension
 
     async def _index(self) -> None:

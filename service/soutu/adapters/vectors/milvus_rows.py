@@ -13,16 +13,18 @@ from soutu.domain.fields import is_set
 from soutu.domain.query import Point
 
 _FIELDS_BYTES = 60_000  # Milvus takes 65,536 of a JSON value
+_NAME_BYTES = 512
 _REQUEST_BYTES = 16 * 2**20  # Milvus takes 64 MiB
 _ROWS_OF_A_REQUEST = 1_000
 
 
 def schema_of(dimension: int) -> Any:
-    """uid, revision, the fields as one JSON value (attributes come and go, columns cannot), `cut` where they
-    were too many to be kept, and the vector."""
+    """uid, revision, the image's id (`name`), the fields as one JSON value (attributes come and go, columns
+    cannot), `cut` where they were too many to be kept, and the vector."""
     schema = AsyncMilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("uid", DataType.INT64, is_primary=True)
     schema.add_field("revision", DataType.INT64)
+    schema.add_field("name", DataType.VARCHAR, max_length=_NAME_BYTES)
     schema.add_field("cut", DataType.BOOL)
     schema.add_field("fields", DataType.JSON)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
@@ -52,6 +54,7 @@ def _row(point: Point) -> dict[str, Any]:
     return {
         "uid": point.uid,
         "revision": point.revision,
+        "name": str(point.fields.get("name", "")),
         "cut": cut,
         "fields": {} if cut else fields,
         "vector": point.vector,
