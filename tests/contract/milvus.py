@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class TestedMilvus:
     @property
     def settings(self) -> Mapping[str, str]:
         """Soutu's settings for it, with collections of their own for each who asks."""
+        self.revive()
         return {**self.running.settings, "SOUTU_INDEX_PREFIX": self._prefix()}
 
     @property
@@ -55,6 +57,12 @@ class TestedMilvus:
             client.drop_collection(name)
         client.close()
 
+    def revive(self) -> None:
+        """Starts it again where it has ended by itself, as it does when it was held up for long."""
+        if not _answers(int(self.url.rpartition(":")[2])):
+            self.stop()
+            self.start()
+
     def stop(self) -> None:
         """Ends the server."""
         ended(self.running)
@@ -65,6 +73,11 @@ class TestedMilvus:
 
     def _prefix(self) -> str:
         return f"t{next(self._prefixes)}"
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -138,6 +138,7 @@ def test_without_milvus_writes_commit_and_follow_later(served: Served, milvus: T
 def test_a_milvus_that_stands_still_costs_its_wait_once(served: Served, milvus: TestedMilvus) -> None:
     with standing_still(milvus):
         assert until(lambda: refusal(served)) == "INDEX_UNAVAILABLE"
+    milvus.revive()
     assert until(lambda: refusal(served) == "", BACK_S)
     assert uploaded(served, STORED)
 
