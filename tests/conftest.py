@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from scripts.stack.running import Running
+    from tests.contract.milvus import TestedMilvus
 
 # Reasons that CI accepts too; each with the cause that makes the test impossible there.
 ALLOWED_SKIPS: frozenset[str] = frozenset({"a small disk can be mounted by root only"})
@@ -47,6 +48,15 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
     """A real Triton that has the models that ship. Who stops it lets it go on."""
     with _server("triton", tmp_path_factory) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator["TestedMilvus"]:
+    """A real Milvus, which takes ten seconds to start. It may be stopped, and started again."""
+    from tests.contract.milvus import tested_milvus
+
+    with tested_milvus(tmp_path_factory.mktemp("milvus")) as running:
         yield running
 
 

@@ -1,5 +1,6 @@
 """The parts of the stack: how each is installed, started, and asked whether it answers."""
 
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -8,23 +9,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import triton_repository
-from scripts.stack.places import STACK, debian_program, environment, free_port, shared_tool
+from scripts.stack.places import (
+    STACK,
+    StackError,
+    debian_program,
+    environment,
+    free_port,
+    is_taken,
+    kept_port,
+    shared_tool,
+)
 from scripts.stack.triton import triton_libraries, triton_program
 
 USER = "soutu"
 SECRET = "soutu-local-stack"  # noqa: S105 (it guards what only this machine reaches)
 MODELS = STACK / "models"
+_ETCD_PORT = 2379
+_ANOTHER_ENDS_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """What a part is started by. `settings` are Soutu's own, by environment variable; `answers` raises while
-    the part does not answer."""
+    the part does not answer; `ends_by` is the signal that it ends by in order."""
 
     command: Sequence[str]
     answers: Callable[[], object]
     settings: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    ends_by: int = signal.SIGTERM
 
 
 def mariadb(place: Path) -> Started:
@@ -75,8 +88,11 @@ def redis(place: Path) -> Started:
 
 
 def milvus(place: Path) -> Started:
-    """Milvus standalone: the vector index. Its etcd wants 127.0.0.1:2379, so there is one of it a machine."""
-    port = free_port()
+    """Milvus standalone: the vector index. Its etcd wants 127.0.0.1:2379, so there is one of it a machine. It
+    has the same port each time it is started in a place."""
+    if is_taken(_ETCD_PORT, patience_s=_ANOTHER_ENDS_S):
+        raise StackError(f"another Milvus, or an etcd, has port {_ETCD_PORT}; end it first")
+    port = kept_port(place)
     program = environment("milvus") / "bin" / "milvus-server"
 
     def answers() -> None:
@@ -90,6 +106,7 @@ def milvus(place: Path) -> Started:
         command=[str(program), "--data", str(place / "data"), "--proxy-port", str(port)],
         answers=answers,
         settings={"SOUTU_INDEX_URL": f"http://127.0.0.1:{port}"},
+        ends_by=signal.SIGINT,  # SIGTERM makes it wait for something that does not come
     )
 
 

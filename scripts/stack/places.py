@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,29 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_taken(port: int, patience_s: float) -> bool:
+    """Whether something listens on this port of 127.0.0.1, and goes on doing so for a while."""
+    deadline = time.monotonic() + patience_s
+    while _listens(port):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def kept_port(place: Path) -> int:
+    """The port that was taken for a place before, or a free one from now on."""
+    written = place / "port.txt"
+    if not written.exists():
+        written.write_text(str(free_port()))
+    return int(written.read_text())
 
 
 def environment(name: str) -> Path:

@@ -19,12 +19,13 @@ _STOP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A part that was started: its process, which is ours to wait for if we started it, and Soutu's settings
-    for it."""
+    """A part that was started: its process, which is ours to wait for if we started it, Soutu's settings for
+    it, and the signal that it ends by."""
 
     pid: int
     born: str
     settings: Mapping[str, str]
+    ends_by: int = signal.SIGTERM
     child: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -72,7 +73,7 @@ def launched(name: str, place: Path) -> Running:
             env={**os.environ, **started.environment},
             start_new_session=True,  # a group of its own: it is ended with its children
         )
-    running = Running(process.pid, _born(process.pid), dict(started.settings), process)
+    running = Running(process.pid, _born(process.pid), dict(started.settings), started.ends_by, process)
     try:
         _wait(name, started, process, log)
     except BaseException:
@@ -86,7 +87,7 @@ def ended(running: Running) -> None:
     if _born(running.pid) not in (running.born, ""):
         return  # it is gone, and its number is another process's now
     deadline = time.monotonic() + _STOP_S
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (running.ends_by, signal.SIGKILL):
         if any(_members(running.pid)):
             os.killpg(running.pid, number)
         while any(_members(running.pid)) and time.monotonic() < deadline:
@@ -145,7 +146,7 @@ def _write(parts: Mapping[str, Running]) -> None:
     STACK.mkdir(parents=True, exist_ok=True)
     part = STATE.with_suffix(".part")
     kept = {
-        name: {"pid": each.pid, "born": each.born, "settings": dict(each.settings)}
+        name: {"pid": each.pid, "born": each.born, "settings": dict(each.settings), "ends_by": each.ends_by}
         for name, each in parts.items()
     }
     part.write_text(json.dumps(kept, indent=2))

@@ -223,9 +223,11 @@ def _checks(service: Service) -> dict[str, Check]:
         return f"{await adapters.catalog.ping()} answers"
 
     async def index() -> str:
+        await adapters.index.kept()  # it answers
         generations = await adapters.catalog.generations()
         for generation in generations:
             service.stories.followers.check_ready(generation)
+            service.stories.followers.check_built(generation)
         return f"ready: {len(generations)} {'generation' if len(generations) == 1 else 'generations'}"
 
     async def objects() -> str:

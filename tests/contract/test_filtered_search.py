@@ -14,6 +14,7 @@ from soutu.domain.collection import AttributeType, IndexSpec
 from soutu.domain.filter import And, Compares, Direction, Equals, Field, Filter, Not
 from soutu.domain.query import Point, Scope
 from soutu.ports import VectorIndex
+from tests.contract.milvus import TestedMilvus
 from tests.contract.vectors import mixture
 
 STORED, ASKED, DIMENSION, LIMIT = 20_000, 40, 48, 10
@@ -53,14 +54,23 @@ async def filled(index: VectorIndex) -> VectorIndex:
     return index
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def indexes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[VectorIndex, VectorIndex]]:
-    """Qdrant Edge with its graph built, and the oracle."""
-    directory: Path = tmp_path_factory.mktemp("index")
-    edge = await filled(QdrantEdgeIndex(directory, threads=2, flat_below=500))
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["qdrant_edge", "milvus"])
+async def indexes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[VectorIndex, VectorIndex]]:
+    """An engine with its graph built, and the oracle."""
+    engine = await filled(_engine(request, tmp_path_factory.mktemp("index")))
     exact = await filled(ExactIndex())
-    yield edge, exact
-    await edge.close()
+    yield engine, exact
+    await engine.drop(1)
+    await engine.close()
+
+
+def _engine(request: pytest.FixtureRequest, directory: Path) -> VectorIndex:
+    if request.param == "qdrant_edge":
+        return QdrantEdgeIndex(directory, threads=2, flat_below=500)
+    milvus: TestedMilvus = request.getfixturevalue("milvus")
+    return milvus.index()
 
 
 def below(field: Field, share: float) -> Filter:

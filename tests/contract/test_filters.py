@@ -28,6 +28,7 @@ from soutu.filters.literals import literal_of
 from soutu.filters.parse import parse_filter
 from soutu.ports import VectorIndex
 from tests.contract.catalog_fixtures import DRAFT, MovableClock, content, put, vector
+from tests.contract.milvus import TestedMilvus
 
 GENERATION = 1
 MANY = 1_000
@@ -184,10 +185,10 @@ def filters(draw: st.DrawFn, schema: Schema, images: Sequence[Put], depth: int =
 class World:
     """The stores, open for a whole test: an example has a collection of its own, and the indexes alone."""
 
-    def __init__(self, runner: asyncio.Runner, catalog: SqlCatalog, edge: VectorIndex) -> None:
+    def __init__(self, runner: asyncio.Runner, catalog: SqlCatalog, engine: VectorIndex) -> None:
         self.run = runner.run
         self.catalog = catalog
-        self.edge = edge
+        self.engine = engine
         self.exact: VectorIndex = ExactIndex()
         self._numbers = itertools.count(1)
 
@@ -200,24 +201,32 @@ class World:
         await self.catalog.commit(collection.uid, puts)
         images = await self.catalog.list_images(collection.uid, "", MANY)
         points = [Point(image.uid, 1, vector(image.uid), fields_of(image)) for image in images]
-        for index in (self.edge, self.exact):
+        for index in (self.engine, self.exact):
             await index.open(GENERATION, 4, IndexSpec())
             await index.write(GENERATION, points, [])
         try:
             yield Stores(self, collection, images)
         finally:
-            for index in (self.edge, self.exact):
+            for index in (self.engine, self.exact):
                 await index.write(GENERATION, [], [image.uid for image in images])
 
 
-@pytest.fixture
-def world(catalog_url: str, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=["qdrant_edge", pytest.param("milvus", marks=pytest.mark.slow)])
+def world(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Path) -> Iterator[World]:
     with asyncio.Runner() as runner:
         catalog = runner.run(SqlCatalog.open(catalog_url, MovableClock()))
-        edge = QdrantEdgeIndex(tmp_path / "index", threads=1)
-        yield World(runner, catalog, edge)
-        runner.run(edge.close())
+        engine = _engine(request, tmp_path / "index")
+        yield World(runner, catalog, engine)
+        runner.run(engine.close())
         runner.run(catalog.close())
+
+
+def _engine(request: pytest.FixtureRequest, directory: Path) -> VectorIndex:
+    if request.param == "qdrant_edge":
+        return QdrantEdgeIndex(directory, threads=1)
+    milvus: TestedMilvus = request.getfixturevalue("milvus")
+    request.addfinalizer(milvus.clear)
+    return milvus.index()
 
 
 @dataclass(frozen=True)
@@ -244,9 +253,9 @@ async def check(within: Stores, text: str) -> None:
     assert {image.uid for image in await within.catalog.find_images(uid, listing, (), MANY)} == wanted, text
     assert await within.catalog.count_images(uid, filter_) == len(wanted), text
     assert await within.found(within.world.exact, filter_) == wanted, text
-    assert await within.found(within.world.edge, filter_) >= wanted, text
+    assert await within.found(within.world.engine, filter_) >= wanted, text
     others = {image.uid for image in within.images} - wanted
-    assert await within.found(within.world.edge, Not(filter_)) >= others, text
+    assert await within.found(within.world.engine, Not(filter_)) >= others, text
 
 
 @EXAMPLES
@@ -381,7 +390,7 @@ def test_not_a_number_is_a_field_that_is_not_set(world: World) -> None:
 
     async def run() -> None:
         async with world.filled(ATTRIBUTES, []) as within:
-            for index in (world.edge, world.exact):
+            for index in (world.engine, world.exact):
                 await index.write(GENERATION, [point], [])
                 assert await within.found(index, Present(field)) == set()
                 assert await within.found(index, Not(Present(field))) == {1}

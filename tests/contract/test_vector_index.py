@@ -1,7 +1,7 @@
-"""What ports.VectorIndex promises, of every adapter that runs in the process."""
+"""What ports.VectorIndex promises, of every adapter: those in the process, and Milvus on a real server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from soutu.domain.collection import IndexSpec
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.query import Candidate, Point
 from soutu.ports import VectorIndex
+from tests.contract.milvus import TestedMilvus
 from tests.contract.vectors import points, unit_vectors
 
 DIMENSION = 8
@@ -30,10 +31,21 @@ ADAPTERS: dict[str, Make] = {
 }
 
 
-@pytest.fixture(params=list(ADAPTERS.values()), ids=list(ADAPTERS))
-def make(request: pytest.FixtureRequest) -> Make:
-    chosen: Make = request.param
-    return chosen
+NAMES = [*ADAPTERS, pytest.param("milvus", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=NAMES)
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    yield from making(request, request.param)
+
+
+def making(request: pytest.FixtureRequest, name: str) -> Iterator[Make]:
+    if name != "milvus":
+        yield ADAPTERS[name]
+        return
+    milvus: TestedMilvus = request.getfixturevalue("milvus")
+    yield lambda _: milvus.index()
+    milvus.clear()
 
 
 @pytest_asyncio.fixture
@@ -264,12 +276,16 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(steps=STEPS)
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_any_sequence_of_writes_leaves_what_a_dictionary_would_hold(name: str, steps: list[Step]) -> None:
-    with TemporaryDirectory() as directory:
-        asyncio.run(_agrees_with_a_dictionary(ADAPTERS[name](Path(directory)), steps))
+def test_any_sequence_of_writes_leaves_what_a_dictionary_would_hold(
+    make: Make, request: pytest.FixtureRequest
+) -> None:
+    @settings(max_examples=5 if "milvus" in request.node.name else 25, deadline=None)
+    @given(steps=STEPS)
+    def holds(steps: list[Step]) -> None:
+        with TemporaryDirectory() as directory:
+            asyncio.run(_agrees_with_a_dictionary(make(Path(directory)), steps))
+
+    holds()
 
 
 async def _agrees_with_a_dictionary(index: VectorIndex, steps: list[Step]) -> None:

@@ -87,7 +87,7 @@ async def opened(
     stack.push_async_callback(cache.close)
     embedder, query_embedder = (CountedEmbedder(each, metrics) for each in _embedders(settings, models))
     stack.push_async_callback(embedder.close)
-    index = QdrantEdgeIndex(path / "index", cores())
+    index = _index(settings, path / "index")
     stack.push_async_callback(index.close)
     decoders = DecodePool(settings.decode.workers or cores(), decode_limits(settings))
     await decoders.start()
@@ -156,6 +156,21 @@ def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedd
         given.url, models, wait_s=given.wait_s, unload_after_s=given.unload_after_s
     )
     return there, there.for_queries()
+
+
+def _index(settings: Settings, directory: Path) -> VectorIndex:
+    given = settings.index
+    if not given.url:
+        return QdrantEdgeIndex(directory, cores())
+    try:
+        from soutu.adapters.vectors.milvus import MilvusIndex
+        from soutu.adapters.vectors.milvus_server import MilvusAddress
+    except ImportError as error:
+        raise _missing("index.url", "pymilvus") from error
+    address = MilvusAddress(given.url, given.user, given.password, given.token, given.database)
+    return MilvusIndex.connected(
+        address, prefix=given.prefix, wait_s=given.wait_s, build_wait_s=given.build_wait_s
+    )
 
 
 def _missing(key: str, library: str) -> SettingsError:

@@ -50,7 +50,7 @@ class Generations:
         self, collection_id: str, draft: GenerationDraft, *, publish: bool, runner: OperationRunner
     ) -> Operation:
         """Begins to build a generation, which is BUILDING until it is sound: GENERATION_EXISTS."""
-        self._index.check(draft.index)
+        self._index.check(draft.index, draft.dimension)
         head = await self._catalog.head(collection_id)
         operation = await self._catalog.create_generation(head.collection.uid, draft, publish=publish)
         runner.wake()

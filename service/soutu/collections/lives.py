@@ -18,7 +18,7 @@ class Collections:
 
     async def create(self, draft: CollectionDraft) -> Head:
         """Makes a collection whose first generation is ready when this returns; COLLECTION_EXISTS."""
-        self._index.check(draft.index)
+        self._index.check(draft.index, draft.dimension)
         collection = await self._catalog.create_collection(draft)
         for generation in await self._catalog.generations(collection.uid):
             self._followers.add(generation)

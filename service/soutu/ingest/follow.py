@@ -52,6 +52,7 @@ class Follower:
         self.generation = generation
         self.followed = 0
         self.ready = False
+        self.unbuilt: SoutuError | None = None
         self._catalog = catalog
         self._index = index
         self._completion = completion
@@ -208,12 +209,14 @@ class Follower:
         self._optimizing = asyncio.create_task(self._optimize())
 
     async def _optimize(self) -> None:
+        uid = self.generation.uid
         try:
-            await self._index.optimize(self.generation.uid)
+            await self._index.optimize(uid)
+            self.unbuilt = None
         except SoutuError as error:
-            _log.warning(
-                "the index was not optimised", generation=self.generation.uid, reason=error.reason.name
-            )
+            self.unbuilt = error
+            reason, problem = error.reason.name, error.message
+            _log.warning("the index was not optimised", generation=uid, reason=reason, problem=problem)
         finally:
             self._optimizing = None
 

@@ -15,8 +15,9 @@ class VectorIndex(Protocol):
     It can be made again from the catalogue at any time, and says so itself when it has lost something.
     """
 
-    def check(self, spec: IndexSpec) -> None:
-        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for."""
+    def check(self, spec: IndexSpec, dimension: int) -> None:
+        """FIELD_INVALID, saying what this store builds, if it cannot build what `spec` asks for of vectors of
+        this dimension."""
         ...
 
     async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
@@ -41,6 +42,7 @@ class VectorIndex(Protocol):
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """For each row of `vectors` (n, dimension) its `limit` best points of the scope, best first (ties:
         smaller uid first). Fewer only if the scope has fewer. Every point that satisfies the scope's filter

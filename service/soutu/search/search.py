@@ -182,8 +182,12 @@ class Searches:
     async def _nearest(
         self, head: Head, vector: Vector, limit: int, scope: Scope, candidates: int
     ) -> Sequence[Candidate]:
-        uid, size = head.generation.uid, candidates or head.generation.index.candidates
-        return (await self._index.nearest(uid, vector[None], limit, candidates=size, scope=scope))[0]
+        generation, size = head.generation, candidates or head.generation.index.candidates
+        followed = self._following.followed(generation)
+        (found,) = await self._index.nearest(
+            generation.uid, vector[None], limit, candidates=size, scope=scope, revision=followed
+        )
+        return found
 
     async def _join(
         self, head: Head, candidates: Sequence[Candidate], scope: Scope

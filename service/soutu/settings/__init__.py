@@ -2,6 +2,7 @@
 
 from soutu.settings.describe import Row, described
 from soutu.settings.error import SettingsError
+from soutu.settings.index import IndexSettings
 from soutu.settings.keys import Key, known_keys
 from soutu.settings.network import AccessSettings, ClientSettings, ServerSettings
 from soutu.settings.read import SettingsSources, load_settings, read_settings
@@ -10,7 +11,6 @@ from soutu.settings.schema import (
     CacheSettings,
     CatalogSettings,
     DecodeSettings,
-    IndexSettings,
     InferenceSettings,
     LogSettings,
     ObjectsSettings,

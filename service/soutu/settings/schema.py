@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from soutu.settings.index import IndexSettings
 from soutu.settings.network import AccessSettings, ClientSettings, ServerSettings
 from soutu.settings.section import GIB, MIB, AbsolutePath, Bytes, Positive, Seconds, Section, refused
 from soutu.settings.shapes import BucketUrl, HostAndPort, RedisUrl, WebAddress
@@ -102,26 +103,6 @@ class InferenceSettings(Section):
     )
     threads: int = Field(
         0, ge=0, description="Inferences run at a time in this process, each on a core; 0 is one per core."
-    )
-
-
-class IndexSettings(Section):
-    """How closely the index follows the catalogue."""
-
-    indexed_wait_s: float = Field(
-        2.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="How long an upload waits for the index before it answers without.",
-    )
-    backlog: Positive = Field(
-        20_000, description="Changes that the index may be behind before writes are refused."
-    )
-    persist_interval_s: Seconds = Field(
-        10.0, description="How often what the index holds is made to survive a power cut."
-    )
-    optimize_after: Positive = Field(
-        5_000, description="Changes after which the index rebuilds its search structures."
     )
 
 

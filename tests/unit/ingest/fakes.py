@@ -157,12 +157,30 @@ class ListCatalog:
 
 
 class FragileIndex(ExactIndex):
-    """An exact index of which the next `failing` writes fail, and that can be emptied."""
+    """An exact index of which the next `failing` writes fail, that can be emptied, and that lists, drops and
+    optimises nothing while it is `away`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failing = 0
         self.persisted = 0
+        self.away = False
+
+    async def optimize(self, generation: int) -> None:
+        self._check_there()
+        await super().optimize(generation)
+
+    async def drop(self, generation: int) -> None:
+        self._check_there()
+        await super().drop(generation)
+
+    async def kept(self) -> Sequence[int]:
+        self._check_there()
+        return await super().kept()
+
+    def _check_there(self) -> None:
+        if self.away:
+            raise SoutuError(Reason.INDEX_UNAVAILABLE, "It is away.")
 
     async def write(self, generation: int, points: Sequence[Point], gone: Sequence[int]) -> None:
         if self.failing:

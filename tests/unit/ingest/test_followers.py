@@ -87,6 +87,35 @@ async def test_what_is_left_of_generations_that_are_gone_is_dropped_at_the_start
     assert set(await index.kept()) <= {1, 2}
 
 
+async def test_an_index_that_is_away_is_followed_and_tidied_once_it_is_back(
+    catalog: ListCatalog, index: FragileIndex, followers: Followers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soutu.ingest.followers._TIDY_S", 0.01)
+    await index.open(99, DIMENSION, IndexSpec())
+    index.away = True
+    await followers.start()
+    assert await followers.reached(BUILDING, 0, WAIT_S)
+    catalog.found.remove(BUILDING)
+    await followers.remove(2)
+    index.away = False
+    async with asyncio.timeout(WAIT_S):
+        while await index.kept() != [1]:
+            await asyncio.sleep(0.01)
+    assert followers.followed(generation(1)) == 0
+
+
+async def test_a_build_that_failed_is_told_until_one_succeeds(
+    index: FragileIndex, followers: Followers
+) -> None:
+    index.away = True
+    await followers.start()
+    assert await followers.reached(generation(1), 0, WAIT_S)
+    await asyncio.sleep(0.01)
+    with pytest.raises(SoutuError, match="It is away"):
+        followers.check_built(generation(1))
+    followers.check_built(FAILED)  # nothing is known of it
+
+
 async def test_ending_writes_down_what_was_followed(catalog: ListCatalog, followers: Followers) -> None:
     await followers.start()
     catalog.put(1)

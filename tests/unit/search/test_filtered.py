@@ -42,6 +42,7 @@ class LooseIndex(ExactIndex):
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         self.scopes.append(scope)
         looser = replace(scope, filter=None)

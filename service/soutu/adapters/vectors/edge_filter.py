@@ -1,23 +1,20 @@
 """Filters as Qdrant Edge has them.
 
 The engine cannot say everything exactly: it compares integers as float64, knows no ends of texts, and not
-every field is kept beside the vectors. So each term becomes two conditions: `over` holds wherever the
-term does, and perhaps elsewhere; `under` holds only where the term does. NOT swaps the two. What a search
-finds by `over` is looked at once more where the row is read.
+every field is kept beside the vectors. So each term is enclosed (narrowing.py).
 """
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import qdrant_edge as edge
 
-from soutu.adapters.vectors.edge_payload import is_kept, key_of
+from soutu.adapters.vectors.kept import is_kept, key_of
+from soutu.adapters.vectors.narrowing import Language, Narrowing, enclosed, exactly
 from soutu.domain.filter import (
-    And,
     Compares,
     Contains,
     Direction,
@@ -25,8 +22,6 @@ from soutu.domain.filter import (
     Field,
     Filter,
     Leaf,
-    Not,
-    Or,
     Place,
     Present,
     Value,
@@ -40,30 +35,9 @@ Condition = edge.FieldCondition | edge.Filter | edge.HasIdCondition
 _Range = edge.RangeFloat | edge.RangeDateTime
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """A term from above and from below. `over_is_loose` says that far more points may satisfy `over` than the
-    term, `under_is_loose` that far fewer may satisfy `under`."""
-
-    over: Condition
-    under: Condition
-    over_is_loose: bool = False
-    under_is_loose: bool = False
-
-
-def narrowing(filter_: Filter) -> Narrowing:
+def narrowing(filter_: Filter) -> Narrowing[Condition]:
     """The conditions that enclose the filter."""
-    match filter_:
-        case And(terms):
-            return _joined([narrowing(term) for term in terms], all_of)
-        case Or(terms):
-            return _joined([narrowing(term) for term in terms], _any_of)
-        case Not(term):
-            inner = narrowing(term)
-            over, under = _none_of(inner.under), _none_of(inner.over)
-            return Narrowing(over, under, inner.under_is_loose, inner.over_is_loose)
-        case _:
-            return _leaf(filter_)
+    return enclosed(filter_, Language(all_of, _any_of, _none_of, _leaf))
 
 
 def condition_of(scope: Scope) -> edge.Filter | None:
@@ -91,27 +65,18 @@ def _none_of(condition: Condition) -> Condition:
     return edge.Filter(must_not=[condition])
 
 
-def _joined(parts: Sequence[Narrowing], join: Callable[[Sequence[Condition]], Condition]) -> Narrowing:
-    return Narrowing(
-        join([part.over for part in parts]),
-        join([part.under for part in parts]),
-        any(part.over_is_loose for part in parts),
-        any(part.under_is_loose for part in parts),
-    )
-
-
-def _leaf(leaf: Leaf) -> Narrowing:
-    if not is_kept(leaf.field):
+def _leaf(leaf: Leaf) -> Narrowing[Condition]:
+    if not is_kept(leaf.field.name):
         return Narrowing(all_of([]), among(()), over_is_loose=True, under_is_loose=True)
     match leaf:
         case Present(field):
-            return _exactly(_is_set(field))
+            return exactly(_is_set(field))
         case Equals(field, value):
             return _equal(field, value)
         case Contains(field, Place.START, text):
-            return _exactly(_matching(field, edge.MatchPrefix(text)))
+            return exactly(_matching(field, edge.MatchPrefix(text)))
         case Contains(field, Place.ANYWHERE, text):
-            return _exactly(_matching(field, edge.MatchSubstring(text)))
+            return exactly(_matching(field, edge.MatchSubstring(text)))
         case Contains(field, _, text):
             inside = _matching(field, edge.MatchSubstring(text))
             return Narrowing(inside, among(()), over_is_loose=True, under_is_loose=True)
@@ -119,34 +84,30 @@ def _leaf(leaf: Leaf) -> Narrowing:
             return _compared(field, direction, value)
 
 
-def _equal(field: Field, value: Value) -> Narrowing:
+def _equal(field: Field, value: Value) -> Narrowing[Condition]:
     if isinstance(value, float):
         near = _ranged(field, edge.RangeFloat(gte=_stepped(value, -_ULPS), lte=_stepped(value, _ULPS)))
         return Narrowing(near, among(()), under_is_loose=True)
     if isinstance(value, datetime):
         moment = _moment(value)
-        return _exactly(_ranged(field, edge.RangeDateTime(gte=moment, lte=moment)))
-    return _exactly(_matching(field, edge.MatchValue(int(value) if isinstance(value, bool) else value)))
+        return exactly(_ranged(field, edge.RangeDateTime(gte=moment, lte=moment)))
+    return exactly(_matching(field, edge.MatchValue(int(value) if isinstance(value, bool) else value)))
 
 
-def _compared(field: Field, direction: Direction, value: Value) -> Narrowing:
+def _compared(field: Field, direction: Direction, value: Value) -> Narrowing[Condition]:
     match value:
         case datetime():
             bounds: dict[str, Any] = {_BOUNDS[direction]: _moment(value)}
-            return _exactly(_ranged(field, edge.RangeDateTime(**bounds)))
+            return exactly(_ranged(field, edge.RangeDateTime(**bounds)))
         case str():
             return Narrowing(_is_set(field), among(()), over_is_loose=True, under_is_loose=True)
         case int() if abs(value) < _EXACT_BELOW:
-            return _exactly(_ranged(field, _numbers(direction, float(value))))
+            return exactly(_ranged(field, _numbers(direction, float(value))))
     upwards = direction in (Direction.MORE, Direction.AT_LEAST)
     outwards = -_ULPS if upwards else _ULPS
     over = _ranged(field, _numbers(direction, _stepped(float(value), outwards)))
     under = _ranged(field, _numbers(direction, _stepped(float(value), -outwards)))
     return Narrowing(over, under)
-
-
-def _exactly(condition: Condition) -> Narrowing:
-    return Narrowing(condition, condition)
 
 
 def _is_set(field: Field) -> Condition:

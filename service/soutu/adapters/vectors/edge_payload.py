@@ -1,7 +1,4 @@
-"""What is kept beside each vector so that searches can be filtered: some fields, each with its own index.
-
-Not kept are texts of which nearly every image has one of its own: the catalogue finds those (narrows()).
-"""
+"""What is kept beside each vector in Qdrant Edge: the fields of `kept`, each with its own index."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -9,12 +6,10 @@ from math import isnan
 
 import qdrant_edge as edge
 
+from soutu.adapters.vectors.kept import KEPT_SYSTEM, is_kept, key_of
 from soutu.domain.collection import AttributeType
-from soutu.domain.fields import ATTRIBUTE_PREFIX, SYSTEM_FIELDS
-from soutu.domain.filter import Field
+from soutu.domain.fields import ATTRIBUTE_PREFIX
 
-_LEFT_OUT = {"name", "title", "source_uri", "content.sha256", "origin.path"}
-_SYSTEM = {name: kind for name, kind in SYSTEM_FIELDS.items() if name not in _LEFT_OUT}
 Index = edge.KeywordIndexParams | edge.IntegerIndexParams | edge.FloatIndexParams | edge.DatetimeIndexParams
 
 
@@ -53,21 +48,9 @@ _INDEXES_OF_VALUES: tuple[tuple[type, Callable[[], Index]], ...] = (
 )
 
 
-def is_kept(field: Field) -> bool:
-    """Whether points carry the field."""
-    return field.name in _SYSTEM or field.name.startswith(ATTRIBUTE_PREFIX)
-
-
-def key_of(name: str) -> str:
-    """The field's key in payloads, which knows no dots: attributes begin with `a_`, and no other does."""
-    if name.startswith(ATTRIBUTE_PREFIX):
-        return f"a_{name.removeprefix(ATTRIBUTE_PREFIX)}"
-    return name.replace(".", "_")
-
-
 def payload_of(fields: Mapping[str, object]) -> dict[str, object]:
     """The fields that are kept, by key; what is not set has none."""
-    kept = {name: value for name, value in fields.items() if is_kept(Field(name, AttributeType.STRING))}
+    kept = {name: value for name, value in fields.items() if is_kept(name)}
     return {key_of(name): storable(value) for name, value in kept.items() if value is not None}
 
 
@@ -87,7 +70,7 @@ def storable(value: object) -> object:
 def wanted_indexes(many_fields: Iterable[Mapping[str, object]]) -> dict[str, Callable[[], Index]]:
     """The index of every key that all points may have, and of those that these have; an attribute's is made
     for the type of its value."""
-    wanted = {key_of(name): _INDEXES[kind] for name, kind in _SYSTEM.items()}
+    wanted = {key_of(name): _INDEXES[kind] for name, kind in KEPT_SYSTEM.items()}
     for fields in many_fields:
         for name, value in fields.items():
             if name.startswith(ATTRIBUTE_PREFIX) and key_of(name) not in wanted:

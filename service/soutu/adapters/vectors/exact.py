@@ -28,7 +28,7 @@ class ExactIndex:
     def __init__(self) -> None:
         self._tables: dict[int, _Table] = {}
 
-    def check(self, spec: IndexSpec) -> None:
+    def check(self, spec: IndexSpec, dimension: int) -> None:
         """Every specification is served, by the same scan."""
 
     async def open(self, generation: int, dimension: int, spec: IndexSpec) -> bool:
@@ -52,6 +52,7 @@ class ExactIndex:
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """The true nearest of the scope, and no others, among the points held when the call was made;
         `candidates` plays no part."""

@@ -51,7 +51,7 @@ class QdrantEdgeIndex:
         self._searchers = ThreadPoolExecutor(threads, "index-search")
         self._opener = ThreadPoolExecutor(1, "index-open")
 
-    def check(self, spec: IndexSpec) -> None:
+    def check(self, spec: IndexSpec, dimension: int) -> None:
         """FIELD_INVALID with the sentence that says what this store builds, if `spec` asks for more."""
         check_spec(spec)
 
@@ -92,6 +92,7 @@ class QdrantEdgeIndex:
         *,
         candidates: int = 0,
         scope: Scope = EVERYTHING,
+        revision: int = 0,
     ) -> Sequence[Sequence[Candidate]]:
         """Scores are within 1e-5 of the exact inner products. Points not yet optimized are scanned.
 

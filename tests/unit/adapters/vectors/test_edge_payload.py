@@ -7,8 +7,9 @@ import numpy as np
 import qdrant_edge as edge
 
 from soutu.adapters.vectors.edge_folder import ShardFolder
-from soutu.adapters.vectors.edge_payload import key_of, payload_of
+from soutu.adapters.vectors.edge_payload import payload_of
 from soutu.adapters.vectors.edge_plan import plan_for
+from soutu.adapters.vectors.kept import key_of
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.domain.collection import AttributeType, IndexSpec
 from soutu.domain.filter import Equals, Field
