@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import triton_repository
-from scripts.stack.places import STACK, debian_program, environment, free_port, shared_tool
+from scripts.stack.places import STACK, debian_program, environment, free_port, kept_port, shared_tool
 from scripts.stack.triton import triton_libraries, triton_program
 
 USER = "soutu"
@@ -30,7 +30,7 @@ class Started:
 def mariadb(place: Path) -> Started:
     """MariaDB: the catalogue."""
     server = debian_program("mariadbd", "mariadb-server")
-    data, port, sock = place / "data", free_port(), place / "socket"
+    data, port, sock = place / "data", kept_port(place), place / "socket"
     if not data.exists():
         install = debian_program("mariadb-install-db", "mariadb-server")
         arguments = ["--no-defaults", f"--datadir={data}", "--skip-test-db"]
