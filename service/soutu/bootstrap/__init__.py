@@ -68,7 +68,7 @@ async def restored(settings: Settings, backup: Path) -> Restored:
     """Takes a backup into the data directory, which must be empty and without a server:
     DATA_DIRECTORY_UNUSABLE, DEPLOYMENT_NOT_EMPTY, SOURCE_NOT_FOUND, CONTENT_LOST; BACKUP_UNSUPPORTED where
     the settings name another catalogue than the one in the data directory."""
-    if settings.catalog.url:
+    if settings.catalog.on_server:
         message = "A backup is restored into the data directory: unset catalog.url."
         raise SoutuError(Reason.BACKUP_UNSUPPORTED, message)
     directory = DataDirectory.open(settings.data_dir)

@@ -177,9 +177,12 @@ class ImageCatalog(Protocol):
         within its grace; false, and nothing is held, while a sweep is removing one of them."""
         ...
 
-    async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
+    async def swept_contents(
+        self, marked_before: datetime, limit: int, barred_before: datetime | None = None
+    ) -> Sequence[str]:
         """Marks contents that no image uses; returns those that were marked before that moment and are still
-        unused. Nobody can hold them until `forget_contents`."""
+        unused. Nobody can hold them until `forget_contents`. Of those that an earlier sweep has barred it
+        returns only what was barred before the other moment, or all of them without one."""
         ...
 
     async def forget_contents(self, sha256s: Sequence[str]) -> None:
