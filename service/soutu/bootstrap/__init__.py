@@ -16,6 +16,7 @@ from soutu.bootstrap.adapters import (
     model_store,
     objects_kept,
     opened,
+    serves_beside_others,
 )
 from soutu.bootstrap.limits import cores, decode_limits
 from soutu.bootstrap.stories import Stories, assembled
@@ -35,6 +36,7 @@ __all__ = [
     "model_store",
     "restored",
     "running",
+    "serves_beside_others",
 ]
 
 
