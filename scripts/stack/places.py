@@ -24,19 +24,11 @@ def free_port() -> int:
 
 
 def kept_port(place: Path) -> int:
-    """The port that the part in `place` had when it was started last, unless somebody else has it now, else
-    one that was free a moment ago: who knows a server by its port finds it when it has been started again."""
-    file = place / "port"
-    known = int(file.read_text()) if file.exists() else 0
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", known))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    file.write_text(str(port))
-    return port
+    """The port that was taken for a place before, or a free one from now on."""
+    written = place / "port.txt"
+    if not written.exists():
+        written.write_text(str(free_port()))
+    return int(written.read_text())
 
 
 def environment(name: str) -> Path:
