@@ -43,7 +43,7 @@ class Started:
 def mariadb(place: Path) -> Started:
     """MariaDB: the catalogue."""
     server = debian_program("mariadbd", "mariadb-server")
-    data, port, sock = place / "data", free_port(), place / "socket"
+    data, port, sock = place / "data", kept_port(place), place / "socket"
     if not data.exists():
         install = debian_program("mariadb-install-db", "mariadb-server")
         arguments = ["--no-defaults", f"--datadir={data}", "--skip-test-db"]

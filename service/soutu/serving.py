@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, cores, decode_limits, running
@@ -28,7 +30,7 @@ from soutu.rpc.patience import Patience
 from soutu.rpc.scopes import HEALTH, REFLECTION
 from soutu.rpc.searching import BATCH_LIMIT as SEARCH_LIMIT
 from soutu.rpc.searching import SearchServicer
-from soutu.rpc.server import Server, Servicers
+from soutu.rpc.server import Server, ServerLimits, Servicers
 from soutu.rpc.tls import ServerTls, TlsFiles
 from soutu.search.fetching import Fetches
 from soutu.search.pages import MATCH_LIMIT
@@ -42,6 +44,16 @@ _SWITCH_S = 0.001
 _log = logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one of several processes works: a data directory of its own, its number, and a port that others
+    listen on, too."""
+
+    directory: Path
+    number: int
+    shared_port: bool
+
+
 async def serve(
     settings: Settings,
     *,
@@ -49,42 +61,53 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
+    place: Place | None = None,
 ) -> None:
     """Serves until `stop` is set, or SIGTERM or SIGINT where none is given; then drains.
 
     Listens on `address` (host:port or unix:path) or as the settings say; `ready` is told the address once
-    calls are answered; `clock` stands in for the machine's. DATA_DIRECTORY_UNUSABLE; OSError if the address
-    cannot be had; KeysError and TlsError if the files of keys or certificates cannot be used.
+    calls are answered; `clock` stands in for the machine's; `place` is where one of several works.
+    DATA_DIRECTORY_UNUSABLE; OSError if the address cannot be had; KeysError and TlsError if the files of keys
+    or certificates cannot be used.
     """
     configure(settings.log.level, settings.log.format)
     sys.setswitchinterval(_SWITCH_S)
     for key, root in settings.missing_roots:
         _log.warning("this directory is not there", setting=key, path=str(root))
     metrics = Metrics()
-    directory = DataDirectory.open(settings.data_dir)
+    directory = DataDirectory.open(place.directory if place else settings.data_dir)
     try:
-        if settings.server.metrics_port:
-            metrics.start(settings.server.metrics_host, settings.server.metrics_port)
+        if metrics_port := settings.server.metrics_port:
+            metrics.start(settings.server.metrics_host, metrics_port + (place.number if place else 0))
         async with running(settings, directory, metrics, clock) as service:
             with _stop_signals(stop) as ended:
-                await _serve(service, directory, address, ready, ended)
+                await _serve(service, directory, Listening(address, place is not None), ready, ended)
     finally:
         metrics.close()
         directory.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The address that was asked for, or none, and whether other processes listen there, too."""
+
+    address: str | None
+    shared: bool
+
+
 async def _serve(
     service: Service,
     directory: DataDirectory,
-    address: str | None,
+    listening: Listening,
     ready: Callable[[str], None] | None,
     ended: asyncio.Event,
 ) -> None:
     settings, admission = service.settings.server, Admission(_admission(service.settings), service.metrics)
     calls = Calls(service.metrics, _access(service), admission, Patience(settings.idle_s))
     servicers, limit_bytes = _servicers(service, admission), settings.message_bytes
-    server = Server(servicers, calls, limit_bytes, idle_s=settings.idle_s, reflection=settings.reflection)
-    asked = address or f"{settings.host}:{settings.port}"
+    limits = ServerLimits(limit_bytes, settings.idle_s, shared_port=listening.shared)
+    server = Server(servicers, calls, limits, reflection=settings.reflection)
+    asked = listening.address or f"{settings.host}:{settings.port}"
     port = await server.start(asked, _tls(settings))
     bound = asked if asked.startswith("unix:") else f"{asked.rpartition(':')[0]}:{port}"
     directory.announce(bound, tls=settings.tls_certificate is not None)

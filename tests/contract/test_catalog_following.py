@@ -100,6 +100,27 @@ async def test_contents_are_swept_in_two_steps(
     assert await catalog.swept_contents(clock.now() - grace, 10) == []
 
 
+async def test_what_another_sweep_is_removing_is_left_to_it_for_a_while(
+    catalog: Catalog, pictures: Collection, clock: MovableClock
+) -> None:
+    await catalog.commit(pictures.uid, [put("a"), Remove("a")])
+    grace = timedelta(hours=1)
+
+    async def swept(*, alone: bool) -> list[str]:
+        before = clock.now() - grace
+        return list(await catalog.swept_contents(before, 10, None if alone else before))
+
+    assert await swept(alone=False) == []  # marked
+    clock.move(3601)
+    assert await swept(alone=False) == [content("a").sha256]
+    clock.move(3599)
+    assert await swept(alone=False) == []
+    assert await swept(alone=True) == [content("a").sha256]
+    clock.move(3601)
+    assert await swept(alone=False) == [content("a").sha256]
+    assert not await catalog.hold_contents([content("a")])
+
+
 # Together
 
 

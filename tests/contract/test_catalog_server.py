@@ -3,12 +3,14 @@ writers of several processes, lost connections, and one read for a search's join
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog import SqlCatalog
 from soutu.adapters.catalog.mysql import Pool
@@ -225,6 +227,34 @@ async def test_a_collection_is_filled_by_one_operation_of_all_processes(
 
 
 # Connections
+
+
+async def test_a_process_that_stops_within_a_transaction_keeps_others_waiting_for_seconds_only(
+    catalog: SqlCatalog, other: SqlCatalog, pictures: Collection
+) -> None:
+    begun, on = asyncio.Event(), asyncio.Event()
+    turns = 0
+
+    async def stopped(connection: AsyncConnection) -> int:
+        nonlocal turns
+        turns += 1
+        revision = (
+            await connection.execute(text("SELECT revision FROM collections FOR UPDATE"))
+        ).scalar_one()
+        begun.set()
+        await on.wait()
+        await connection.execute(text("UPDATE collections SET revision = revision"))
+        return int(revision)
+
+    late = asyncio.create_task(catalog._database.write(stopped))
+    await begun.wait()
+    async with asyncio.timeout(15):
+        while True:  # pool.wait_s of the other is shorter than what it may have to wait for
+            with suppress(SoutuError):
+                assert (await other.commit(pictures.uid, [put("a")])).revision == 1
+                break
+    on.set()
+    assert (await late, turns) == (1, 2)  # run again, and saw what was done meanwhile
 
 
 async def test_connections_that_were_killed_are_not_noticed(

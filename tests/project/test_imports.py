@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "learning": frozenset({"domain", "imaging", "models", "evaluation"}),
     "bootstrap": ANYTHING,
     "serving": ANYTHING,
+    "workers": ANYTHING,
     "cli": ANYTHING,
     "__main__": frozenset({"cli"}),
     "": frozenset(),

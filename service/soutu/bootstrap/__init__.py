@@ -16,6 +16,7 @@ from soutu.bootstrap.adapters import (
     model_store,
     objects_kept,
     opened,
+    serves_beside_others,
 )
 from soutu.bootstrap.limits import cores, decode_limits
 from soutu.bootstrap.stories import Stories, assembled
@@ -35,6 +36,7 @@ __all__ = [
     "model_store",
     "restored",
     "running",
+    "serves_beside_others",
 ]
 
 
@@ -66,7 +68,11 @@ async def running(
 
 async def restored(settings: Settings, backup: Path) -> Restored:
     """Takes a backup into the data directory, which must be empty and without a server:
-    DATA_DIRECTORY_UNUSABLE, DEPLOYMENT_NOT_EMPTY, SOURCE_NOT_FOUND, CONTENT_LOST."""
+    DATA_DIRECTORY_UNUSABLE, DEPLOYMENT_NOT_EMPTY, SOURCE_NOT_FOUND, CONTENT_LOST; BACKUP_UNSUPPORTED where
+    the settings name another catalogue than the one in the data directory."""
+    if settings.catalog.on_server:
+        message = "A backup is restored into the data directory: unset catalog.url."
+        raise SoutuError(Reason.BACKUP_UNSUPPORTED, message)
     directory = DataDirectory.open(settings.data_dir)
     try:
         return await restore(backup, directory.path, partial(objects_kept, settings), SqliteFiles())

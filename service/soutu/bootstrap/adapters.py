@@ -97,6 +97,8 @@ async def opened(
     stack.push_async_callback(fetcher.close)
     originals = KeptOriginals(objects)
     token_key = directory.secret_key()
+    if serves_beside_others(settings):
+        token_key = await catalog.shared_secret("page tokens", token_key)
     return Adapters(
         clock,
         catalog,
@@ -112,6 +114,11 @@ async def opened(
         token_key,
         keys,
     )
+
+
+def serves_beside_others(settings: Settings) -> bool:
+    """Whether other processes may serve the same catalogue and the same index."""
+    return settings.catalog.on_server and bool(getattr(settings.index, "url", ""))
 
 
 async def _catalog(settings: Settings, directory: Path, clock: Clock) -> Catalog:

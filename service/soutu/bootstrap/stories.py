@@ -1,6 +1,10 @@
 """The stories of the service, put together over the adapters."""
 
 import asyncio
+import hashlib
+import os
+import socket
+import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +13,7 @@ from soutu.adapters.backups import BackupFolders
 from soutu.adapters.cache.embeddings import CachedEmbedder
 from soutu.adapters.exports import ExportFolders
 from soutu.adapters.objects.local import LocalObjects
-from soutu.bootstrap.adapters import Adapters
+from soutu.bootstrap.adapters import Adapters, serves_beside_others
 from soutu.bootstrap.limits import cores, decode_limits, unpack_limits
 from soutu.browse.images import ImageBrowser
 from soutu.browse.selections import Selections
@@ -34,10 +38,13 @@ from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.files import FileReader
 from soutu.ingest.follow import Follower, Pace
 from soutu.ingest.followers import Followers
+from soutu.ingest.leading import ALONE, Leading
 from soutu.ingest.opening import Sources
 from soutu.ingest.reading import Reader
 from soutu.ingest.remove import Removals
 from soutu.ingest.revise import Revisions
+from soutu.ingest.shared import Lease, SharedFollowers
+from soutu.ingest.sole import served_alone
 from soutu.ingest.storing import Storing
 from soutu.ingest.sweep import Sweep
 from soutu.ingest.sync import Syncs
@@ -108,9 +115,7 @@ async def assembled(
     catalog, index = adapters.catalog, adapters.index
     reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
     completion = Completion(catalog, adapters.originals, reader, 2 * cores())
-    followers = Followers(catalog, index, partial(_follower, settings, adapters, completion))
-    await followers.start()
-    stack.push_async_callback(followers.close)
+    followers = await _followers(settings, adapters, completion, stack)
     stack.push_async_callback(in_background(catalog.warm(), "warming"))
     commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
     storing = Storing(catalog, adapters.objects)
@@ -118,7 +123,8 @@ async def assembled(
     limits = decode_limits(settings)
     files = FileReader(catalog, reader, storing, courtesy, parallel=12 * cores(), limits=limits)
     removals = asyncio.Lock()
-    sweep = Sweep(catalog, adapters.objects, adapters.clock, settings.objects.sweep_grace_s, removals)
+    alone, grace_s = not serves_beside_others(settings), settings.objects.sweep_grace_s
+    sweep = Sweep(catalog, adapters.objects, adapters.clock, grace_s, removals, alone=alone)
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
     generations = Generations(catalog, index, followers, commits, adapters.clock)
     intake = Intake(reader, storing, settings.build_roots, limits.largest_bytes)
@@ -129,7 +135,8 @@ async def assembled(
         OperationKind.GENERATION: generations,
         **upkeep.works(),
     }
-    await catalog.release_operations()
+    if alone:
+        await catalog.release_operations()
     runner = OperationRunner(catalog, works, adapters.clock, metrics)
     runner.start()
     stack.push_async_callback(runner.close)
@@ -190,8 +197,31 @@ def _upkeep(
     )
 
 
+async def _followers(
+    settings: Settings, adapters: Adapters, completion: Completion, stack: AsyncExitStack
+) -> Followers:
+    """The followers, at work; those of several processes agree in the catalogue who follows what."""
+    catalog, index, clock = adapters.catalog, adapters.index, adapters.clock
+    make_follower = partial(_follower, settings, adapters, completion)
+    if serves_beside_others(settings):
+        lease = Lease(owner=f"{socket.gethostname()[:64]} {os.getpid()} {uuid.uuid4().hex[:12]}")
+        followers: Followers = SharedFollowers(catalog, index, make_follower, clock, lease)
+    else:
+        if settings.catalog.on_server:
+            owner = hashlib.sha256(adapters.token_key).hexdigest()
+            stack.push_async_callback(await served_alone(catalog, owner))
+        followers = Followers(catalog, index, make_follower)
+    await followers.start()
+    stack.push_async_callback(followers.close)
+    return followers
+
+
 def _follower(
-    settings: Settings, adapters: Adapters, completion: Completion, generation: Generation
+    settings: Settings,
+    adapters: Adapters,
+    completion: Completion,
+    generation: Generation,
+    leading: Leading = ALONE,
 ) -> Follower:
     pace = Pace(persist_s=settings.index.persist_interval_s, optimize_after=settings.index.optimize_after)
-    return Follower(generation, adapters.catalog, adapters.index, completion, adapters.clock, pace)
+    return Follower(generation, adapters.catalog, adapters.index, completion, adapters.clock, pace, leading)

@@ -13,15 +13,29 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="The port to listen on; 0 takes a free one.", show_default=False)
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Processes that serve the port together; more than one needs catalogue, index and objects on"
+            " servers.",
+        ),
+    ] = 1,
 ) -> None:
     """Serve a data directory until interrupted; running calls may finish first."""
     import asyncio
 
     from soutu.serving import serve as serve_forever
+    from soutu.workers import serve_together
 
     said = {"server.host": host, "server.port": port}
     invocation: Invocation = context.obj
     settings = invocation.settings({key: value for key, value in said.items() if value is not None})
-    asyncio.run(
-        serve_forever(settings, ready=lambda address: print(f"Soutu serves at {address}", flush=True))
-    )
+    if workers > 1:
+        return serve_together(settings, workers, _announced)
+    return asyncio.run(serve_forever(settings, ready=_announced))
+
+
+def _announced(address: str) -> None:
+    print(f"Soutu serves at {address}", flush=True)

@@ -1,7 +1,8 @@
 """Following: the index takes over, row by row, what the catalogue has committed.
 
 A follower reads the rows whose revision is beyond what it has followed and writes each as it is at that
-moment, so a change may be applied twice or late but never wrongly. It alone writes to its generation's index.
+moment, so a change may be applied twice or late but never wrongly. It alone writes to its generation's index,
+for as long as it leads (leading.py).
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from dataclasses import dataclass, replace
 from soutu.domain.collection import Generation
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.fields import fields_of
+from soutu.domain.lead import LeadLostError
 from soutu.domain.query import Point
 from soutu.domain.writing import Change, Failure
 from soutu.ingest.completion import Completion
+from soutu.ingest.leading import ALONE, Leading
 from soutu.ingest.scan import mismatches
 from soutu.observe.logs import logger
 from soutu.ports import Catalog, Clock, VectorIndex
@@ -48,8 +51,10 @@ class Follower:
         completion: Completion,
         clock: Clock,
         pace: Pace,
+        leading: Leading = ALONE,
     ) -> None:
         self.generation = generation
+        self.leading = leading
         self.followed = 0
         self.ready = False
         self.unbuilt: SoutuError | None = None
@@ -72,6 +77,11 @@ class Follower:
         """Says that the catalogue has changed."""
         self._wake.set()
 
+    def compare(self) -> None:
+        """Has the whole index compared with the catalogue."""
+        self._scan_at = self._clock.monotonic()
+        self._wake.set()
+
     def suspect(self, uids: Sequence[int]) -> None:
         """Has these points compared with the catalogue again."""
         self._suspects.update(uids)
@@ -83,13 +93,16 @@ class Follower:
             await self._moved.wait_for(lambda: self.ready and self.followed >= revision)
 
     async def run(self) -> None:
-        """Follows until cancelled; faults of the catalogue or the index are waited out, and an index that was
-        lost meanwhile is opened anew."""
+        """Follows until cancelled, or until it no longer leads; faults of the catalogue or the index are
+        waited out, and an index that was lost meanwhile is opened anew."""
         while True:
             try:
                 await self._open()
                 while True:
                     await self._step()
+            except LeadLostError:
+                _log.warning("another process follows", generation=self.generation.uid)
+                return
             except SoutuError as error:
                 _log.warning("following waits", generation=self.generation.uid, reason=error.reason.name)
                 self.ready = self.ready and error.reason is not Reason.INDEX_UNREADY
@@ -111,6 +124,8 @@ class Follower:
         spec = self.generation.index
         kept = await self._index.open(self.generation.uid, self.generation.dimension, spec)
         self.followed = self._persisted = self.generation.followed if kept else 0
+        if not kept:
+            await self.leading.begin_anew()
         if not kept and self.generation.followed:
             _log.warning("the index was lost; it is made again", generation=self.generation.uid)
             await self._record(0)
@@ -146,7 +161,8 @@ class Follower:
         complete, failures = await self._completed(changes)
         points = [_point(change) for change in complete if change.vector is not None]
         gone = [change.uid for change in complete if change.vector is None]
-        await self._index.write(self.generation.uid, points, gone)
+        async with self.leading.writing():
+            await self._index.write(self.generation.uid, points, gone)
         self._unoptimized += len(changes)
         self._settled_at = self._clock.monotonic() + self._pace.settle_s
         return failures
@@ -165,6 +181,7 @@ class Follower:
         return complete, failures
 
     async def _advance(self, revision: int, *, ready: bool) -> None:
+        await self.leading.tell(revision, ready=ready)
         async with self._moved:
             self.followed, self.ready = revision, ready
             self._moved.notify_all()
@@ -176,6 +193,7 @@ class Follower:
         generation = self.generation
         rows = await self._catalog.rows(generation.collection_uid, generation.model, uids)
         await self._apply(rows)
+        await self.leading.tell(self.followed, ready=self.ready)
         self._suspects.difference_update(uids)
         return True
 
@@ -201,7 +219,7 @@ class Follower:
         self._persisted = revision
 
     async def _record(self, revision: int, failures: Sequence[Failure] = ()) -> None:
-        await self._catalog.set_followed(self.generation.uid, revision, failures)
+        await self._catalog.set_followed(self.generation.uid, revision, failures, self.leading.lead)
         self.generation = replace(self.generation, followed=revision)  # where a second _open begins
 
     def _begin_optimizing(self) -> None:

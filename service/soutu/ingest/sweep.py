@@ -6,7 +6,7 @@ and the next sweep removes it again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from soutu.domain.errors import SoutuError
@@ -21,7 +21,11 @@ _log = logger(__name__)
 
 
 class Sweep:
-    """The sweep story. It holds `removals` while it works: who copies contents holds it, too."""
+    """The sweep story. It holds `removals` while it works: who copies contents holds it, too.
+
+    Unless it is `alone`, what another process has begun to remove is left to it for a grace period: its
+    deletion of an object may come as late as that, and must not meet a new object of the same bytes.
+    """
 
     def __init__(
         self,
@@ -30,12 +34,15 @@ class Sweep:
         clock: Clock,
         grace_s: float,
         removals: asyncio.Lock,
+        *,
+        alone: bool = True,
     ) -> None:
         self._catalog = catalog
         self._objects = objects
         self._clock = clock
         self._grace = timedelta(seconds=grace_s)
         self._removals = removals
+        self._alone = alone
 
     def start(self, interval_s: float) -> Callable[[], Awaitable[None]]:
         """Sweeps every `interval_s`; returns what ends it."""
@@ -48,13 +55,17 @@ class Sweep:
 
     async def _sweep(self) -> int:
         removed = 0
-        while swept := await self._catalog.swept_contents(self._clock.now() - self._grace, _SHARD):
+        while swept := await self._swept():
             for sha256 in swept:
                 await remove_objects(self._objects, sha256)
             await self._catalog.forget_contents(swept)
             removed += len(swept)
         await self._catalog.prune(self._clock.now() - _REQUEST_AGE)
         return removed
+
+    async def _swept(self) -> Sequence[str]:
+        before = self._clock.now() - self._grace
+        return await self._catalog.swept_contents(before, _SHARD, None if self._alone else before)
 
     async def _repeat(self, interval_s: float) -> None:
         while True:

@@ -19,6 +19,7 @@ from soutu.domain.collection import (
 from soutu.domain.embedding import Vector
 from soutu.domain.filter import Field, Filter, Listing, Value
 from soutu.domain.image import Content, Image, KnownFile
+from soutu.domain.lead import Lead, Standing
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write
@@ -75,10 +76,15 @@ class CollectionCatalog(Protocol):
         ...
 
     async def set_followed(
-        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+        self,
+        generation_uid: int,
+        revision: int,
+        failures: Sequence[Failure] = (),
+        lead: Lead | None = None,
     ) -> None:
         """Records how far the index follows and, with the operation that builds the generation, what could
-        not be taken over on the way. Revision 0 begins anew: failures recorded before are forgotten."""
+        not be taken over on the way. Revision 0 begins anew: failures recorded before are forgotten.
+        LeadLostError where a lead is given that is not held."""
         ...
 
     async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None: ...
@@ -171,9 +177,12 @@ class ImageCatalog(Protocol):
         within its grace; false, and nothing is held, while a sweep is removing one of them."""
         ...
 
-    async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
+    async def swept_contents(
+        self, marked_before: datetime, limit: int, barred_before: datetime | None = None
+    ) -> Sequence[str]:
         """Marks contents that no image uses; returns those that were marked before that moment and are still
-        unused. Nobody can hold them until `forget_contents`."""
+        unused. Nobody can hold them until `forget_contents`. Of those that an earlier sweep has barred it
+        returns only what was barred before the other moment, or all of them without one."""
         ...
 
     async def forget_contents(self, sha256s: Sequence[str]) -> None:
@@ -234,6 +243,36 @@ class OperationCatalog(Protocol):
     async def failures(self, uid: int, after: int, limit: int) -> Sequence[tuple[int, Failure]]: ...
 
 
+class LeadCatalog(Protocol):
+    """Who follows which generation, where several processes serve one catalogue."""
+
+    async def standings(self) -> Sequence[Standing]:
+        """Every generation with its collection's revision and its lead, in one read."""
+        ...
+
+    async def take_lead(self, generation_uid: int, owner: str, lease_s: float) -> Lead | None:
+        """The lead, held by `owner` from now on; None while another holds it."""
+        ...
+
+    async def keep_leads(self, owner: str, lease_s: float) -> None:
+        """Extends every lease that `owner` holds."""
+        ...
+
+    async def tell_lead(self, lead: Lead, followed: int, *, ready: bool, lease_s: float) -> bool:
+        """Extends the lease and tells all processes how far the index is; false when it is not held."""
+        ...
+
+    async def ask_comparison(self, generation_uid: int) -> None:
+        """Has whoever leads, now or next, compare the index with the catalogue."""
+        ...
+
+    async def leave_lead(self, lead: Lead) -> None: ...
+
+    async def shared_secret(self, name: str, proposed: bytes) -> bytes:
+        """The secret of this name that all processes know: the first one that was proposed."""
+        ...
+
+
 class PurgeCatalog(Protocol):
     """What a purge needs beyond deleting."""
 
@@ -268,7 +307,9 @@ class SnapshotCatalog(Protocol):
         ...
 
 
-class Catalog(CollectionCatalog, ImageCatalog, OperationCatalog, PurgeCatalog, SnapshotCatalog, Protocol):
+class Catalog(
+    CollectionCatalog, ImageCatalog, OperationCatalog, LeadCatalog, PurgeCatalog, SnapshotCatalog, Protocol
+):
     """The database that everything else can be made again from."""
 
     async def ping(self) -> str:

@@ -60,19 +60,26 @@ class Servicers:
     operations: OperationServicer
 
 
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """The largest message, how long a client may rest, and whether others listen on the port, too."""
+
+    message_bytes: int
+    idle_s: float
+    shared_port: bool = False
+
+
 class Server:
     """Serves all services on one address."""
 
-    def __init__(
-        self, servicers: Servicers, calls: Calls, message_bytes: int, *, idle_s: float, reflection: bool
-    ) -> None:
+    def __init__(self, servicers: Servicers, calls: Calls, limits: ServerLimits, *, reflection: bool) -> None:
         options = [
-            ("grpc.max_receive_message_length", message_bytes),
-            ("grpc.max_send_message_length", message_bytes),
-            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", limits.message_bytes),
+            ("grpc.max_send_message_length", limits.message_bytes),
+            ("grpc.so_reuseport", int(limits.shared_port)),
             ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
             ("grpc.max_concurrent_streams", _CALLS_AT_ONCE // 4),
-            ("grpc.keepalive_time_ms", round(1_000 * idle_s)),
+            ("grpc.keepalive_time_ms", round(1_000 * limits.idle_s)),
         ]
         self._calls = calls
         self._server = grpc.aio.server(

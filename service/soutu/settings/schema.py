@@ -165,6 +165,11 @@ class CatalogSettings(Section):
         30.0, description="The longest that a read or a transaction of a database server is waited for."
     )
 
+    @property
+    def on_server(self) -> bool:
+        """Whether the catalogue is on a database server, which other processes may use, too."""
+        return bool(self.url) and not self.url.startswith("sqlite")
+
     @field_validator("url")
     @classmethod
     def _url_is_whole(cls, url: str) -> str:

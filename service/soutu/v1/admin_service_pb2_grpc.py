@@ -100,7 +100,8 @@ class AdminServiceServicer:
         BackupResponse.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING,
+        BACKUP_UNSUPPORTED where the catalogue is on a database server), UNAVAILABLE
         (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -44,7 +44,8 @@ class AdminServiceStub:
     BackupResponse.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING,
+    BACKUP_UNSUPPORTED where the catalogue is on a database server), UNAVAILABLE
     (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
     """
     Restore: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]
@@ -113,7 +114,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     BackupResponse.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+    (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING,
+    BACKUP_UNSUPPORTED where the catalogue is on a database server), UNAVAILABLE
     (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
     """
     Restore: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RestoreRequest, _operations_pb2.Operation]  # type: ignore[assignment]
@@ -184,7 +186,8 @@ class AdminServiceServicer:
         BackupResponse.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), PERMISSION_DENIED
-        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING), UNAVAILABLE
+        (SOURCE_NOT_ALLOWED), FAILED_PRECONDITION (BACKUP_RUNNING,
+        BACKUP_UNSUPPORTED where the catalogue is on a database server), UNAVAILABLE
         (CATALOG_UNAVAILABLE, OBJECTS_UNAVAILABLE).
         """
 

@@ -60,6 +60,9 @@ class Folders:
 class EmptyCatalog:
     """A Catalog without contents."""
 
+    def check_snapshots(self) -> None:
+        """It can be copied."""
+
     async def create_operation(self, kind: OperationKind, *rest: object) -> Operation:
         return Operation(1, "op1", kind, 0, "", OperationState.PENDING, {"path": rest[-1]}, THEN, THEN)
 

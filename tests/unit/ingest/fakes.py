@@ -19,6 +19,7 @@ from soutu.domain.collection import (
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Content, Image, Keeping, Metadata, Original
+from soutu.domain.lead import Lead
 from soutu.domain.model import ModelRef
 from soutu.domain.query import Point
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write, Written
@@ -100,7 +101,11 @@ class ListCatalog:
         ]
 
     async def set_followed(
-        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+        self,
+        generation_uid: int,
+        revision: int,
+        failures: Sequence[Failure] = (),
+        lead: Lead | None = None,
     ) -> None:
         before = self.unfollowed.get(generation_uid, []) if revision else []
         self.unfollowed[generation_uid] = [*before, *failures]

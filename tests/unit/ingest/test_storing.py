@@ -35,7 +35,9 @@ class Shelf:
     async def delete(self, key: str) -> None:
         self.story.append(f"delete {key}")
 
-    async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
+    async def swept_contents(
+        self, marked_before: datetime, limit: int, barred_before: datetime | None = None
+    ) -> Sequence[str]:
         return self._swept.pop(0) if self._swept else []
 
     async def forget_contents(self, sha256s: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import collection_of, generation_of
-from soutu.adapters.catalog.tables import collections, contents, generations, images
+from soutu.adapters.catalog.tables import collections, contents, generations, images, leads
 from soutu.domain.collection import (
     Collection,
     CollectionChanges,
@@ -135,6 +135,7 @@ async def _swap(connection: AsyncConnection, old: int, new: int) -> None:
         raise SoutuError(Reason.GENERATION_NOT_FOUND)
     former = found[old]
     await connection.execute(generations.delete().where(generations.c.uid == old))
+    await connection.execute(leads.delete().where(leads.c.generation_uid == old))
     kept = {name: getattr(former, name) for name in ("id", "state", "create_time", "publish_time")}
     await connection.execute(update(generations).where(generations.c.uid == new).values(**kept))
     active = collections.c.uid == former.collection_uid, collections.c.active_generation == old

@@ -13,7 +13,7 @@ from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import collection_of, generation_of
-from soutu.adapters.catalog.tables import collections, generations
+from soutu.adapters.catalog.tables import collections, generations, leads
 from soutu.domain.collection import (
     Collection,
     CollectionDraft,
@@ -119,6 +119,8 @@ async def move_revision(connection: AsyncConnection, uid: int, revision: int, mo
 async def retire(connection: AsyncConnection, uid: int) -> None:
     """Frees the collection's id; from here on it is not found."""
     await connection.execute(update(collections).where(collections.c.uid == uid).values(id=None))
+    own = select(generations.c.uid).where(generations.c.collection_uid == uid)
+    await connection.execute(delete(leads).where(leads.c.generation_uid.in_(own)))
     await connection.execute(delete(generations).where(generations.c.collection_uid == uid))
 
 

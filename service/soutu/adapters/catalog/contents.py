@@ -1,9 +1,9 @@
 """Contents: which are there, and the two-step sweep of those that no image uses."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.embeddings import drop_embeddings, insert_new
@@ -13,6 +13,7 @@ from soutu.adapters.catalog.tables import contents, images
 from soutu.domain.image import Content
 
 _CHUNK = 500
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _UNUSED = ~exists().where(images.c.sha256 == contents.c.sha256)
 
 
@@ -32,17 +33,22 @@ class SqlContents(CatalogPart):
 
         return await self._database.write(hold)
 
-    async def swept_contents(self, marked_before: datetime, limit: int) -> Sequence[str]:
+    async def swept_contents(
+        self, marked_before: datetime, limit: int, barred_before: datetime | None = None
+    ) -> Sequence[str]:
         """Marks up to `limit` contents that no image uses; returns up to `limit` that were marked before that
         moment and are still unused. Those are held by nobody until `forget_contents`, which follows when
-        their objects are gone."""
+        their objects are gone. Of those that an earlier sweep has barred it returns only what was barred
+        before the other moment, or all of them without one."""
         now = self._clock.now()
         # Looked for before the transaction, which no other write should have to wait for.
         idle = select(contents.c.sha256).where(contents.c.marked_time.is_(None), _UNUSED).limit(limit)
         candidates = [sha256 for (sha256,) in await self._database.rows(idle)]
 
         async def sweep(connection: AsyncConnection) -> Sequence[str]:
-            leaving = await _begin_removing(connection, marked_before, limit)
+            due = contents.c.marked_time < marked_before, contents.c.removing.is_(False)
+            left = (contents.c.removing, contents.c.marked_time < (barred_before or _EVER))
+            leaving = await _begin_removing(connection, or_(and_(*due), and_(*left)), limit, now)
             for some in chunks(await idle_contents(connection, candidates), _CHUNK):
                 own = contents.c.sha256.in_(some)
                 await connection.execute(update(contents).where(own).values(marked_time=now))
@@ -99,14 +105,18 @@ async def idle_contents(connection: AsyncConnection, sha256s: Iterable[str]) -> 
     return [sha256 for sha256 in known if sha256 not in used]
 
 
-async def _begin_removing(connection: AsyncConnection, before: datetime, limit: int) -> Sequence[str]:
-    due = contents.c.marked_time < before
+async def _begin_removing(
+    connection: AsyncConnection, due: ColumnElement[bool], limit: int, now: datetime
+) -> Sequence[str]:
+    """Bars contents that are due; from now on their mark says since when."""
     marked = (await connection.execute(select(contents.c.sha256).where(due, _UNUSED).limit(limit))).scalars()
     leaving: list[str] = []
     for some in chunks(await idle_contents(connection, marked), _CHUNK):
-        still = contents.c.sha256.in_(some), due
-        await connection.execute(update(contents).where(*still).values(removing=True))
-        leaving += (await connection.execute(select(contents.c.sha256).where(*still))).scalars()
+        still = select(contents.c.sha256).where(contents.c.sha256.in_(some), due)
+        barred = list((await connection.execute(still)).scalars())
+        own = contents.c.sha256.in_(barred)
+        await connection.execute(update(contents).where(own).values(removing=True, marked_time=now))
+        leaving += barred
     return leaving
 
 

@@ -7,13 +7,15 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from soutu.adapters.catalog.leading import refuse_unled
 from soutu.adapters.catalog.operations import insert_generation_work
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.progress import record_unfollowed
 from soutu.adapters.catalog.rows import generation_of
-from soutu.adapters.catalog.tables import collections, embeddings, generations
+from soutu.adapters.catalog.tables import collections, embeddings, generations, leads
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState
 from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.lead import Lead
 from soutu.domain.operation import Operation
 from soutu.domain.writing import Failure
 
@@ -84,18 +86,25 @@ class SqlGenerations(CatalogPart):
             if active == generation.uid:
                 raise SoutuError(Reason.GENERATION_ACTIVE)
             await connection.execute(delete(generations).where(generations.c.uid == generation.uid))
+            await connection.execute(delete(leads).where(leads.c.generation_uid == generation.uid))
 
         await self._database.write(forget)
         while await self._database.write(lambda connection: _drop_some(connection, generation)):
             pass
 
     async def set_followed(
-        self, generation_uid: int, revision: int, failures: Sequence[Failure] = ()
+        self,
+        generation_uid: int,
+        revision: int,
+        failures: Sequence[Failure] = (),
+        lead: Lead | None = None,
     ) -> None:
         """Records `revision`, and the failures with the unfinished operation that builds the generation;
-        revision 0 (an index made anew) forgets those recorded before. GENERATION_NOT_FOUND."""
+        revision 0 (an index made anew) forgets those recorded before. GENERATION_NOT_FOUND; LeadLostError
+        where a lead is given that is not held."""
 
         async def follow(connection: AsyncConnection) -> None:
+            await refuse_unled(connection, lead)
             await _set(connection, generation_uid, {"followed": revision})
             if failures or not revision:
                 await record_unfollowed(connection, generation_uid, failures, anew=not revision)

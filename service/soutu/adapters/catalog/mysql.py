@@ -17,6 +17,7 @@ from soutu.adapters.catalog.reading import PooledReads
 from soutu.domain.errors import Reason, SoutuError
 
 _LOCK_WAIT_S = 5
+_IDLE_S = 4  # less than waiters wait, so that they go on
 _CONNECT_S = 5
 _MIGRATION_WAIT_S = 600
 _OLDEST = {"MySQL": (8, 0, 19), "MariaDB": (10, 6)}  # the first with all that we say to them
@@ -29,6 +30,11 @@ _READ_ONLY = frozenset({1290, 1836, 4047})
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
     f" innodb_lock_wait_timeout = {_LOCK_WAIT_S}"
+)
+# A process that is stopped within a transaction keeps its locks: the server is to end it soon. MySQL knows
+# only connections that rest, which may be those of the pool, too; they are replaced when they are needed.
+_WRITER_SESSION = (
+    f"{_SESSION} /*M!100300 , idle_transaction_timeout = {_IDLE_S} */ /*!80000 , wait_timeout = {_IDLE_S} */"
 )
 
 
@@ -45,8 +51,8 @@ class Pool:
 def mysql_database(url: URL, pool: Pool) -> Database:
     """A database on the server that `url` names, which other processes may write to: nothing is remembered.
     Connections are opened when first used."""
-    reads = PooledReads(_engine(url, pool, "AUTOCOMMIT"), pool.wait_s)
-    writer = _engine(url, pool, "READ COMMITTED")
+    reads = PooledReads(_engine(url, pool, "AUTOCOMMIT", _SESSION), pool.wait_s)
+    writer = _engine(url, pool, "READ COMMITTED", _WRITER_SESSION)
     return Database(reads, writer, Ways(explain, undone, pool.size, pool.wait_s), None)
 
 
@@ -93,7 +99,7 @@ def no_pad_collation(dialect: Dialect) -> str:
     return "utf8mb4_nopad_bin" if _is_mariadb(dialect) else "utf8mb4_0900_bin"
 
 
-def _engine(url: URL, pool: Pool, isolation: str) -> AsyncEngine:
+def _engine(url: URL, pool: Pool, isolation: str, session: str) -> AsyncEngine:
     from soutu.adapters.catalog.mysql_connection import (
         MendedConnection,  # aiomysql is loaded where it is used
     )
@@ -102,7 +108,7 @@ def _engine(url: URL, pool: Pool, isolation: str) -> AsyncEngine:
         "async_creator_fn": MendedConnection.connect,
         "charset": "utf8mb4",
         "connect_timeout": _CONNECT_S,
-        "init_command": _SESSION,
+        "init_command": session,
     }
     try:
         return create_async_engine(

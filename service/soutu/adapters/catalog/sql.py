@@ -15,6 +15,7 @@ from soutu.adapters.catalog.embeddings import SqlEmbeddings
 from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
+from soutu.adapters.catalog.leading import SqlLeading
 from soutu.adapters.catalog.mysql import Pool, mysql_database
 from soutu.adapters.catalog.operations import SqlOperations
 from soutu.adapters.catalog.purging import SqlPurging
@@ -40,6 +41,7 @@ class SqlCatalog(
     SqlOperations,
     SqlAltering,
     SqlPurging,
+    SqlLeading,
     SqlWarming,
     SqlSnapshots,
 ):

@@ -192,3 +192,22 @@ operation_failures = Table(
     Index("failures_by_operation", "operation_uid", "uid"),
     **NUMBERED,
 )
+
+leads = Table(
+    "leads",
+    SCHEMA,
+    Column("generation_uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner", ID, nullable=False),  # empty: whoever led has let go
+    Column("term", BigInteger, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("followed", BigInteger, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    Column("comparisons", BigInteger, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    SCHEMA,
+    Column("name", ID, primary_key=True),
+    Column("value", VectorBytes, nullable=False),
+)
