@@ -25,8 +25,8 @@ from soutu.domain.filter import (
 )
 from soutu.domain.query import Scope
 
-EVERY = "uid >= 0"
-NONE = "uid < 0"
+EVERY = "(uid >= 0)"
+NONE = "(uid < 0)"
 _LEAST_INTEGER = -(2**63)  # which cannot be written: it is read as a minus before what is too large
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)

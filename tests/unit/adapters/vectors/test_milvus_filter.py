@@ -59,6 +59,7 @@ def test_terms_are_expressions_over_the_json_field() -> None:
     assert over("tags:cat") == '(json_contains(fields["tags"], "cat"))'
     assert over("-attributes.boolean = true") == '(not (fields["a_boolean"] == 1))'
     assert over("exif.camera:*") == '(exists fields["exif_camera"])'
+    assert over("-category = *cat") == "(not (uid < 0))"
     assert over("category = ca*") == '(fields["category"] >= "ca" and fields["category"] < "cb")'
 
 
@@ -66,7 +67,7 @@ def test_the_least_integer_is_said_without_being_written() -> None:
     least, name = -(2**63), "attributes.integer"
     assert over(f"{name} = {least}") == '(fields["a_integer"] < -9223372036854775807)'
     assert over(f"{name} <= {least}") == over(f"{name} = {least}")
-    assert over(f"{name} < {least}") == "uid < 0"
+    assert over(f"{name} < {least}") == "(uid < 0)"
     assert over(f"{name} > {least}") == '(fields["a_integer"] >= -9223372036854775807)'
     assert over(f"{name} >= {least}") == '(exists fields["a_integer"])'
 
