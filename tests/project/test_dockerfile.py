@@ -24,15 +24,17 @@ NOBODY = 10_001
 
 
 def interpreter(place: Path) -> Path:
-    """What stands for the image that the Dockerfile begins with: this Python, where the image's user reaches
-    it, which the home of another is not."""
-    ours = Path(sys.base_prefix)
+    """What stands for the image that the Dockerfile begins with: a directory that has `python`, which is this
+    Python, where the image's user reaches it, as the home of another is not."""
+    ours, python = Path(sys.base_prefix), place / "bin" / "python"
+    python.parent.mkdir(parents=True)
     if all(directory.stat().st_mode & 0o001 for directory in (ours, *ours.parents)):
-        return ours / "bin" / "python3"
+        python.symlink_to(ours / "bin" / "python3")
+        return python.parent
     left_out = shutil.ignore_patterns("site-packages", "test", "__pycache__")
     shutil.copytree(ours / "lib", place / "lib", symlinks=True, ignore=left_out)
-    (place / "bin").mkdir()
-    return Path(shutil.copy(ours / "bin" / "python3", place / "bin" / "python3"))
+    shutil.copy(ours / "bin" / "python3", python)
+    return python.parent
 
 
 def another_user() -> dict[str, Any]:
@@ -100,11 +102,9 @@ def image() -> Iterator[Image]:
     with tempfile.TemporaryDirectory(prefix="soutu-image-") as name:
         place = Path(name)
         place.chmod(0o755)  # the image's user must come through
-        (place / "bin").mkdir()
-        (place / "bin" / "python").symlink_to(interpreter(place / "python"))
         prefix, data = place / "opt", place / "data"
         path = os.environ["PATH"]
-        os.environ["PATH"] = f"{place / 'bin'}:{path}"  # FROM python: the interpreter is called `python`
+        os.environ["PATH"] = f"{interpreter(place / 'python')}:{path}"
         try:
             stage = Build(FILE, cleaned(place / "context"), place, {"PREFIX": str(prefix)}).run()
         finally:
