@@ -28,7 +28,7 @@ class Places:
         fresh = data_dir not in self._numbers
         number = self._numbers.setdefault(data_dir, 1 + len(self._numbers))
         made = {name: _MADE[name](self._settings, number, fresh) for name in _MADE if name in self._settings}
-        return {**self._settings, **made}
+        return {**self._settings, **made, "SOUTU_INDEX_PREFIX": f"soutu_{number}_"}
 
 
 def _database(settings: Settings, number: int, fresh: bool) -> str:

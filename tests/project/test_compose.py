@@ -18,8 +18,6 @@ DEPLOY = ROOT / "deploy"
 JOBS = ("models", "bucket")
 SERVERS = ("soutu", "triton", "milvus", "etcd", "minio", "mysql", "redis", "nginx", "prometheus", "grafana")
 ALL = (*JOBS, *SERVERS)
-# Settings that Soutu is about to have; each is checked like the others from the moment that it is there.
-AWAITED = {"SOUTU_INDEX_URL"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +33,6 @@ def settings(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Setting
     given = {
         name: value.replace("/run/secrets", str(secrets))
         for name, value in services()["soutu"]["environment"].items()
-        if name not in AWAITED or name in {key.variable for key in known_keys().values()}
     }
     nobody = {"XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("nobody"))}
     return load_settings(environ={**nobody, **given})
@@ -51,7 +48,7 @@ def test_compose_itself_accepts_it(files: tuple[str, ...]) -> None:
 
 
 def test_every_variable_is_a_setting_and_every_value_is_accepted(settings: Settings) -> None:
-    known = {key.variable for key in known_keys().values()} | AWAITED
+    known = {key.variable for key in known_keys().values()}
     given = services()["soutu"]["environment"]
     assert {name.removesuffix("_FILE") for name in given if name not in known} <= known
     assert settings.access.needs_keys

@@ -59,7 +59,10 @@ class SqlSnapshots(CatalogPart):
 
     async def cut_log(self) -> None:
         """Moves the write-ahead log into the database and empties it, so that nothing is left in it of what
-        was deleted. CATALOG_UNAVAILABLE where somebody goes on reading an old state for 5 s."""
+        was deleted. CATALOG_UNAVAILABLE where somebody goes on reading an old state for 5 s. A server's logs
+        are the server's."""
+        if not self._database.is_file:
+            return
         with self._database.translated():
             for _ in range(_TRIES):
                 if await asyncio.to_thread(_log_was_cut, str(self._database.url.database)):
