@@ -28,10 +28,9 @@ _log = logger(__name__)
 
 def refuse_lonely(settings: Settings) -> None:
     """SettingsError unless several processes can serve what the settings name."""
-    index_url = getattr(settings.index, "url", "")
     named = {
         "catalog.url": settings.catalog.on_server,
-        "index.url": bool(index_url),
+        "index.url": bool(settings.index.url),
         "objects.url": bool(settings.objects.url),
     }
     if missing := [key for key, given in named.items() if not given]:

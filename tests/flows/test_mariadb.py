@@ -126,3 +126,17 @@ def test_connections_that_are_killed_cost_no_call(served: Served, mariadb: Runni
         assert outcome(served).startswith("found")
         served.client.images.upload("c", pictures.jpeg(10 + number), image_id=f"n{number}")
     assert served.client.images.count("c") == 9
+
+
+def test_a_second_server_with_an_index_of_its_own_is_refused_while_the_first_one_lives(
+    served: Served, mariadb: Running, tmp_path: Path
+) -> None:
+    other = Served(tmp_path / "other", settings=mariadb.settings)
+    with pytest.raises(AssertionError, match="Another server uses the catalogue"):
+        other.start()
+    other.end()
+    assert outcome(served) == "found 4"
+    served.stop()
+    with other:
+        assert until(lambda: outcome(other) == "found 4")  # its index was filled from the catalogue
+    other.check_log()

@@ -118,7 +118,7 @@ async def opened(
 
 def serves_beside_others(settings: Settings) -> bool:
     """Whether other processes may serve the same catalogue and the same index."""
-    return settings.catalog.on_server and bool(getattr(settings.index, "url", ""))
+    return settings.catalog.on_server and bool(settings.index.url)
 
 
 async def _catalog(settings: Settings, directory: Path, clock: Clock) -> Catalog:

@@ -82,8 +82,7 @@ class SharedFollowers(Followers):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for held in self._held.values():
-            await _idle(held, self._lease.lease_s)
+        await asyncio.gather(*(_idle(held, self._lease.lease_s) for held in self._held.values()))
         await super().close()
         await asyncio.gather(*(self._leave(held) for held in self._held.values()), return_exceptions=True)
 
@@ -137,6 +136,8 @@ class SharedFollowers(Followers):
                 await self._look()
             except SoutuError as error:
                 _log.warning("leads are not known", reason=error.reason.name)
+            except Exception as error:  # noqa: BLE001 (nobody else would go on with it)
+                _log.error("looking at leads broke", exc_info=error)
             self._nudge.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._lease.wait_s if self._waiting else self._lease.look_s):
@@ -250,8 +251,11 @@ class SharedFollowers(Followers):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task.get_name(), None)
-        if not task.cancelled() and (error := task.exception()):
-            _log.warning("will be tried again", work=task.get_name(), exc_info=error)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, SoutuError):
+            _log.warning("will be tried again", work=task.get_name(), reason=error.reason.name)
+        elif error:
+            _log.error("work beside looking at leads broke", work=task.get_name(), exc_info=error)
 
 
 async def _idle(held: Held, patience_s: float) -> None:

@@ -1,5 +1,7 @@
 """aiomysql's connection, mended where it does not go with its PyMySQL."""
 
+import ssl
+from collections.abc import Mapping
 from typing import Any, Self
 
 from aiomysql.connection import Connection
@@ -11,7 +13,9 @@ class MendedConnection(Connection):  # type: ignore[misc]  # the library has no 
 
     @classmethod
     async def connect(cls, *arguments: Any, **options: Any) -> Self:
-        """A connection that is open; takes what aiomysql.connect takes."""
+        """A connection that is open; takes what aiomysql.connect takes, and TLS as URLs say it."""
+        if isinstance(tls := options.get("ssl"), Mapping):
+            options["ssl"] = _tls(tls)
         connection = cls(*arguments, **options)
         await connection._connect()
         return connection
@@ -19,3 +23,11 @@ class MendedConnection(Connection):  # type: ignore[misc]  # the library has no 
     def escape(self, obj: object) -> Any:
         """The value as SQL has it."""
         return f"X'{obj.hex()}'" if isinstance(obj, bytes) else super().escape(obj)
+
+
+def _tls(said: Mapping[str, Any]) -> ssl.SSLContext:
+    """What a URL says by ssl_ca, ssl_cert and ssl_key: the server's certificate is always looked at."""
+    context = ssl.create_default_context(cafile=said.get("ca"))
+    if said.get("cert"):
+        context.load_cert_chain(said["cert"], said.get("key"))
+    return context
