@@ -190,7 +190,8 @@ class TritonServer:
             self._breaker.failed()
             _log.warning("triton is away", rest_s=self._breaker.rest_s, status=error.status())
             return inference_unavailable(card, _AWAY_NOW)
-        _log.error("triton refuses", model=str(card.ref), status=error.status(), complaint=complaint)
+        tell = _log.warning if error.status() in _AWAY else _log.error  # it may be back already
+        tell("triton refuses", model=str(card.ref), status=error.status(), complaint=complaint)
         return inference_unavailable(card, "cannot be run by the Triton server")
 
     async def _lives(self) -> bool:
