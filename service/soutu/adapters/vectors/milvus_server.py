@@ -16,6 +16,8 @@ _Answer = TypeVar("_Answer")
 _FIRST_REST_S, _LONGEST_REST_S = 0.25, 5.0
 # Whether to try again is for those to decide who wait: pymilvus's own patience is 75 times, without an end.
 ONCE = {"retry_times": 0}
+# gRPC's own rest between connections grows to two minutes; the breaker's is enough.
+_RECONNECT = {"grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 1_000}
 _log = logger(__name__)
 
 
@@ -56,6 +58,7 @@ class MilvusServer:
             db_name=address.database,
             timeout=wait_s,
             dedicated=True,
+            grpc_options=_RECONNECT,
         )
         return cls(client, address, wait_s)
 
