@@ -5,7 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +39,20 @@ _FIRST_GENERATION = "g1"
 _REMEMBERED = 1_000
 _COLLECTION = [column.label(f"c_{column.name}") for column in collections.c]
 _GENERATION = [column.label(f"g_{column.name}") for column in generations.c]
+
+
+def _heads(chosen: ColumnElement[bool]) -> Select[Any]:
+    """A collection with the generation that is chosen of its own. Made once: every search asks for one."""
+    return (
+        select(*_COLLECTION, *_GENERATION)
+        .select_from(collections)
+        .outerjoin(generations, and_(generations.c.collection_uid == collections.c.uid, chosen))
+        .where(collections.c.id == bindparam("collection"))
+    )
+
+
+_ACTIVE = _heads(generations.c.uid == collections.c.active_generation)
+_NAMED = _heads(generations.c.id == bindparam("generation"))
 
 
 class SqlCollections(CatalogPart):
@@ -71,17 +96,9 @@ class SqlCollections(CatalogPart):
         return head
 
     async def _read_head(self, collection_id: str, generation_id: str) -> Head:
-        chosen = or_(
-            generations.c.id == generation_id,
-            and_(literal(generation_id) == "", generations.c.uid == collections.c.active_generation),
-        )
-        statement = (
-            select(*_COLLECTION, *_GENERATION)
-            .select_from(collections)
-            .outerjoin(generations, and_(generations.c.collection_uid == collections.c.uid, chosen))
-            .where(collections.c.id == collection_id)
-        )
-        return _head_of(await self._database.mappings(statement))
+        statement = _NAMED if generation_id else _ACTIVE
+        bound = {"collection": collection_id, **({"generation": generation_id} if generation_id else {})}
+        return _head_of(await self._database.mappings(statement, bound))
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]:
         """Up to `limit` collections with id > `after_id`, by id."""

@@ -74,9 +74,11 @@ class Database:
         """All rows of one SELECT: a single statement is a consistent view by itself."""
         return await self._read(statement, parameters)
 
-    async def mappings(self, statement: Executable) -> Sequence[Mapping[str, Any]]:
+    async def mappings(
+        self, statement: Executable, parameters: Mapping[str, object] | None = None
+    ) -> Sequence[Mapping[str, Any]]:
         """As `rows`, each row by column names."""
-        return [cast(Mapping[str, Any], row._mapping) for row in await self._read(statement)]
+        return [cast(Mapping[str, Any], row._mapping) for row in await self._read(statement, parameters)]
 
     async def write(self, work: Work[T], ended: Callable[[], None] | None = None) -> T:
         """What `work` returns, once everything it did in its one transaction is durable. Where the database
