@@ -7,18 +7,19 @@ a row is locked is as new as the lock; and no gaps between rows are locked, whic
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import URL, Connection, Dialect, text
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from soutu.adapters.catalog.engine import Database, Ways
-from soutu.adapters.catalog.reading import PooledReads
+from soutu.adapters.catalog.reading import ServerReads
 from soutu.domain.errors import Reason, SoutuError
 
 _LOCK_WAIT_S = 5
 _IDLE_S = 4  # less than waiters wait, so that they go on
-_CONNECT_S = 5
+_CONNECT: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 5}
 _MIGRATION_WAIT_S = 600
 _OLDEST = {"MySQL": (8, 0, 19), "MariaDB": (10, 6)}  # the first with all that we say to them
 _UNDONE = frozenset({1205, 1213})  # waited too long for a lock, deadlock
@@ -51,8 +52,8 @@ class Pool:
 def mysql_database(url: URL, pool: Pool) -> Database:
     """A database on the server that `url` names, which other processes may write to: nothing is remembered.
     Connections are opened when first used."""
-    reads = PooledReads(_engine(url, pool, "AUTOCOMMIT", _SESSION), pool.wait_s)
-    writer = _engine(url, pool, "READ COMMITTED", _WRITER_SESSION)
+    reads = ServerReads(_readers(url, pool), pool.size, pool.wait_s)
+    writer = _writer(url, pool)
     return Database(reads, writer, Ways(explain, undone, pool.size, pool.wait_s), None)
 
 
@@ -99,29 +100,58 @@ def no_pad_collation(dialect: Dialect) -> str:
     return "utf8mb4_nopad_bin" if _is_mariadb(dialect) else "utf8mb4_0900_bin"
 
 
-def _engine(url: URL, pool: Pool, isolation: str, session: str) -> AsyncEngine:
+def _readers(url: URL, pool: Pool) -> Engine:
+    """Each SELECT stands alone, so nothing is sent around it."""
+    patience_s = max(round(pool.wait_s), 1)
+    with _understood():
+        return create_engine(
+            url.set(drivername="mysql+pymysql"),
+            **_kept(pool),
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            connect_args={
+                **_CONNECT,
+                "init_command": _SESSION,
+                "read_timeout": patience_s,
+                "write_timeout": patience_s,
+            },
+        )
+
+
+def _writer(url: URL, pool: Pool) -> AsyncEngine:
     from soutu.adapters.catalog.mysql_connection import (
         MendedConnection,  # aiomysql is loaded where it is used
     )
 
     arguments = {
+        **_CONNECT,
         "async_creator_fn": MendedConnection.connect,
-        "charset": "utf8mb4",
-        "connect_timeout": _CONNECT_S,
-        "init_command": session,
+        "init_command": _WRITER_SESSION,
     }
-    try:
+    with _understood():
         return create_async_engine(
             url.set(drivername="mysql+aiomysql"),
-            pool_size=pool.size,
-            max_overflow=0,
-            pool_timeout=pool.wait_s,
-            pool_recycle=int(pool.recycle_s),
-            pool_use_lifo=True,  # what is not needed grows old, and is closed
-            isolation_level=isolation,
-            skip_autocommit_rollback=True,
+            **_kept(pool),
+            isolation_level="READ COMMITTED",
             connect_args=arguments,
         )
+
+
+def _kept(pool: Pool) -> dict[str, Any]:
+    """How an engine keeps its connections. The one used last is used next, so what is not needed ages."""
+    return {
+        "pool_size": pool.size,
+        "max_overflow": 0,
+        "pool_timeout": pool.wait_s,
+        "pool_recycle": int(pool.recycle_s),
+        "pool_use_lifo": True,
+    }
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
     except (ArgumentError, NoSuchModuleError) as error:
         raise SoutuError(Reason.CATALOG_UNAVAILABLE, "catalog.url is not understood.") from error
 

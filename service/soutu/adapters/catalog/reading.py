@@ -1,13 +1,13 @@
 """How single SELECTs are run beside the writer."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sqlalchemy import Engine, Executable, Row
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 Parameters = Mapping[str, object] | None
 
@@ -50,44 +50,24 @@ class ThreadReads:
             return connection.execute(statement, parameters).all()
 
 
-class PooledReads:
-    """Reads on connections of a server, each for `wait_s` at the most.
+class ServerReads(ThreadReads):
+    """As ThreadReads, on connections to a server: for its short answers, too, the hand-overs of an
+    asynchronous driver cost as much again as the reading.
 
     A connection that was lost since it was used last is noticed by the first read on it, which is then run
-    again on a new one: that costs nothing as long as none is lost.
+    again on a new one: that costs nothing as long as none is lost. One that has been waited for in vain for
+    `wait_s`, as its engine is to be told, is not tried again.
     """
 
-    def __init__(self, engine: AsyncEngine, wait_s: float) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, threads: int, wait_s: float) -> None:
+        super().__init__(engine, threads)
         self._wait_s = wait_s
-        self._under_way: set[asyncio.Task[Sequence[Row[Any]]]] = set()
 
-    async def rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        """As Reads; TimeoutError. A cancelled read goes on, unheard: its connection stays in order."""
-        task = asyncio.create_task(self._rows(statement, parameters))
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    async def close(self) -> None:
-        """Waits for the reads under way."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._engine.dispose()
-
-    async def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        async with asyncio.timeout(self._wait_s):
-            try:
-                return await self._read(statement, parameters)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            return await self._read(statement, parameters)
-
-    async def _read(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        async with self._engine.connect() as connection:
-            return (await connection.execute(statement, parameters)).all()
-
-    def _ended(self, task: asyncio.Task[Sequence[Row[Any]]]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # taken note of here, in case the caller is gone
+    def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
+        begun_s = time.monotonic()
+        try:
+            return super()._rows(statement, parameters)
+        except DBAPIError as error:
+            if not error.connection_invalidated or time.monotonic() - begun_s > self._wait_s / 2:
+                raise
+        return super()._rows(statement, parameters)
