@@ -129,9 +129,7 @@ def test_without_milvus_writes_commit_and_follow_later(served: Served, proxies: 
     assert until(lambda: sorted(found(served, STORED)) == wanted, BACK_S)
 
 
-def test_a_milvus_that_stands_still_is_not_waited_for_long(
-    served: Served, proxies: Proxies
-) -> None:
+def test_a_milvus_that_stands_still_is_not_waited_for_long(served: Served, proxies: Proxies) -> None:
     with proxies.still(MILVUS):
         assert until(lambda: refusal(served)) == "INDEX_UNAVAILABLE"
     assert until(lambda: refusal(served) == "", BACK_S)
