@@ -56,10 +56,6 @@ async def running(
 ) -> AsyncIterator[Service]:
     """The service on the embedded adapters in `directory`; what it follows is written down at the end. It
     goes by the machine's clock, or another that is given."""
-    if settings.profile != "embedded":
-        raise SoutuError(
-            Reason.FEATURE_UNIMPLEMENTED, f"The profile {settings.profile} is not implemented yet."
-        )
     async with AsyncExitStack() as stack:
         adapters = await opened(settings, directory, metrics, clock or SystemClock(), stack)
         stories = await assembled(settings, adapters, metrics, stack)

@@ -13,6 +13,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="The port to listen on; 0 takes a free one.", show_default=False)
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="embedded, or cluster: every part on a server.", show_default=False),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -29,7 +33,7 @@ def serve(
     from soutu.serving import serve as serve_forever
     from soutu.workers import serve_together
 
-    said = {"server.host": host, "server.port": port}
+    said = {"server.host": host, "server.port": port, "profile": profile}
     invocation: Invocation = context.obj
     settings = invocation.settings({key: value for key, value in said.items() if value is not None})
     if workers > 1:

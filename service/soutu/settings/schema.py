@@ -229,11 +229,16 @@ class LogSettings(Section):
     )
 
 
+_ON_SERVERS = ("catalog", "index", "objects", "inference", "cache")
+
+
 class Settings(Section):
     """The whole configuration."""
 
     profile: Literal["embedded", "cluster"] = Field(
-        "embedded", description="Everything in this process, or on servers beside it."
+        "embedded",
+        description="`embedded` has in the process what has no address; `cluster` insists on `catalog.url`,"
+        " `index.url`, `objects.url`, `inference.url` and `cache.url`.",
     )
     data_dir: AbsolutePath = Field(
         Path("~/.local/share/soutu"),
@@ -270,6 +275,14 @@ class Settings(Section):
         mounted, each behind its setting."""
         roots = {"build_roots": self.build_roots, "backup_roots": self.backup_roots}
         return [(key, root) for key, own in roots.items() for root in own if not _is_there(root)]
+
+    @model_validator(mode="after")
+    def _a_cluster_has_servers(self) -> "Settings":
+        parts = {name: getattr(self, name).url for name in _ON_SERVERS}
+        missing = [f"{name}.url" for name, url in parts.items() if not url]
+        if self.profile == "cluster" and missing:
+            raise refused("profile", self.profile, f"needs {', '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _public_only_on_request(self) -> "Settings":

@@ -283,3 +283,17 @@ def test_passwords_are_masked_wherever_settings_are_shown(
     rows = {row.key: row.value for row in described(loaded)}
     assert rows["catalog.url"] == masked
     assert "s3cr" not in repr(loaded)
+
+
+def test_a_cluster_needs_every_part_on_a_server(nobody: dict[str, str]) -> None:
+    variables = {
+        "SOUTU_PROFILE": "cluster",
+        "SOUTU_CATALOG_URL": "mysql+aiomysql://soutu:s3cret@db:3306/soutu",
+        "SOUTU_INDEX_URL": "http://milvus:19530",
+        "SOUTU_OBJECTS_URL": "s3://soutu",
+        "SOUTU_INFERENCE_URL": "triton:8001",
+        "SOUTU_CACHE_URL": "redis://redis:6379/0",
+    }
+    assert load_settings(environ={**nobody, **variables}).profile == "cluster"
+    del variables["SOUTU_INDEX_URL"], variables["SOUTU_CACHE_URL"]
+    assert "needs index.url, cache.url" in refusal({**nobody, **variables})
