@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from soutu.client.queries import vector_values
+from tests.contract.milvus import TestedMilvus
 from tests.flows import pictures
 from tests.flows.callers import STORED, Callers
 from tests.flows.elsewhere import stack
@@ -24,7 +25,10 @@ SETTLED_S = 2.0  # until what was under way when the part went has ended, and br
 WAITS = {
     "SOUTU_INFERENCE_WAIT_S": "1",
     "SOUTU_CACHE_WAIT_S": "0.1",
+    "SOUTU_INDEX_WAIT_S": "2",
+    "SOUTU_INDEX_INDEXED_WAIT_S": "3",
 }
+BACK_S = 60.0
 KINDS = ("picture", "same picture", "stored", "vector", "upload")
 Fault = Callable[[Proxies, str], AbstractContextManager[None]]
 
@@ -53,15 +57,29 @@ def slow(proxies: Proxies, setting: str) -> AbstractContextManager[None]:
 
 
 CACHE, MODELS, OBJECTS = "SOUTU_CACHE_URL", "SOUTU_INFERENCE_URL", "SOUTU_OBJECTS_ENDPOINT"
-CATALOG = "SOUTU_CATALOG_URL"
+CATALOG, INDEX = "SOUTU_CATALOG_URL", "SOUTU_INDEX_URL"
 NO_MODEL = frozenset({"INFERENCE_UNAVAILABLE"})
 NO_OBJECTS = frozenset({"OBJECTS_UNAVAILABLE"})
 NO_CATALOG = frozenset({"CATALOG_UNAVAILABLE"})
+NAMES_ONLY = frozenset({"without catalog"})
+NO_INDEX = frozenset({"INDEX_UNAVAILABLE"})
+SEARCHES = ("picture", "same picture", "vector")
 CASES = [
     Case("triton cut", MODELS, cut, {"picture": NO_MODEL, "upload": NO_MODEL}),
     Case("triton still", MODELS, still, {"picture": NO_MODEL, "upload": NO_MODEL}),
     Case("s3 cut", OBJECTS, cut, {"upload": NO_OBJECTS}),
-    Case("mariadb cut", CATALOG, cut, dict.fromkeys(KINDS, NO_CATALOG)),
+    Case(
+        "mariadb cut",
+        CATALOG,
+        cut,
+        {**dict.fromkeys(SEARCHES, NAMES_ONLY), "stored": NO_CATALOG, "upload": NO_CATALOG},
+    ),
+    Case(
+        "milvus cut",
+        INDEX,
+        cut,
+        {**dict.fromkeys([*SEARCHES, "stored"], NO_INDEX), "upload": frozenset({"not indexed"})},
+    ),
     Case("redis cut", CACHE, cut, {}),
     Case("redis still", CACHE, still, {}),
     Case("redis slow", CACHE, slow, {}),
@@ -69,12 +87,12 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+def proxies(milvus: TestedMilvus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    parts = ["mariadb", "redis", "s3", "triton"]
     with ExitStack() as opened:
-        places = opened.enter_context(
-            stack(["mariadb", "redis", "s3", "triton"], tmp_path_factory.mktemp("stack"))
-        )
-        yield opened.enter_context(proxied(places.of(tmp_path_factory.mktemp("data"))))
+        places = opened.enter_context(stack(parts, tmp_path_factory.mktemp("stack")))
+        settings = {**places.of(tmp_path_factory.mktemp("data")), **milvus.settings}
+        yield opened.enter_context(proxied(settings))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +117,7 @@ def test_a_part_that_is_away_costs_what_it_does_and_no_more(
             began = time.monotonic()
             time.sleep(AWAY_S)
             meanwhile = callers.outcomes(began)
-        until(lambda: well(callers), 30.0)
+        until(lambda: well(callers), BACK_S)
     print(case.name, meanwhile)
     for kind in KINDS:
         expected = case.outcomes.get(kind, frozenset({"answered"}))
