@@ -33,6 +33,7 @@ from tests.contract.milvus import TestedMilvus
 GENERATION = 1
 MANY = 1_000
 EXAMPLES = pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
+_MOST_EXAMPLES = {"qdrant_edge": 1_000_000, "milvus": 10}  # a write into Milvus takes 0.2 s
 CHECKS_LEFT_OUT = (HealthCheck.too_slow, HealthCheck.data_too_large)
 DIFFICULT = (
     "cat", "Cat", "CAT", "cät", "ca\u0308t", "ſ", "ß", "ss", "é", "e\u0301", "K", "\u212a", "😀", "搜图", " ",
@@ -185,7 +186,10 @@ def filters(draw: st.DrawFn, schema: Schema, images: Sequence[Put], depth: int =
 class World:
     """The stores, open for a whole test: an example has a collection of its own, and the indexes alone."""
 
-    def __init__(self, runner: asyncio.Runner, catalog: SqlCatalog, engine: VectorIndex) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, catalog: SqlCatalog, engine: VectorIndex, most_examples: int
+    ) -> None:
+        self.most_examples = most_examples
         self.run = runner.run
         self.catalog = catalog
         self.engine = engine
@@ -216,7 +220,7 @@ def world(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Path) -> I
     with asyncio.Runner() as runner:
         catalog = runner.run(SqlCatalog.open(catalog_url, MovableClock()))
         engine = _engine(request, tmp_path / "index")
-        yield World(runner, catalog, engine)
+        yield World(runner, catalog, engine, _MOST_EXAMPLES[request.param])
         runner.run(engine.close())
         runner.run(catalog.close())
 
@@ -260,7 +264,9 @@ async def check(within: Stores, text: str) -> None:
 
 @EXAMPLES
 def test_a_filter_means_the_same_everywhere(world: World, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=CHECKS_LEFT_OUT)
+    @settings(
+        max_examples=min(examples, world.most_examples), deadline=None, suppress_health_check=CHECKS_LEFT_OUT
+    )
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         schema = data.draw(SCHEMAS)
@@ -279,7 +285,9 @@ def test_a_filter_means_the_same_everywhere(world: World, examples: int) -> None
 
 @EXAMPLES
 def test_facets_count_what_their_values_select(world: World, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=CHECKS_LEFT_OUT)
+    @settings(
+        max_examples=min(examples, world.most_examples), deadline=None, suppress_health_check=CHECKS_LEFT_OUT
+    )
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         schema = data.draw(SCHEMAS)
@@ -318,7 +326,9 @@ async def check_facet(within: Stores, field: Field) -> None:
 
 @EXAMPLES
 def test_pages_of_an_ordered_list_are_the_list(world: World, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=CHECKS_LEFT_OUT)
+    @settings(
+        max_examples=min(examples, world.most_examples), deadline=None, suppress_health_check=CHECKS_LEFT_OUT
+    )
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         schema = data.draw(SCHEMAS)
