@@ -16,7 +16,7 @@ from soutu.domain.embedding import Vector, Vectors
 from soutu.domain.query import Candidate, Scope
 
 _VECTORS_AT_A_TIME = 16
-_FEW = 1_000  # points of a filter, at most, all of which are fetched and compared here
+_FEW = 12_000  # points of a filter, at most, all of which are fetched and compared here
 _FEW_COMPONENTS = 2**20  # of them together
 _FETCHED_BYTES = 16 * 2**20
 
