@@ -1,11 +1,9 @@
 """One filter means the same rows in the catalogue, in the vector indexes and in plain Python."""
 
 import asyncio
-import itertools
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,23 +13,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soutu.adapters.catalog import SqlCatalog
-from soutu.adapters.vectors.exact import ExactIndex
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
-from soutu.domain.collection import AttributeType, Collection, IndexSpec
+from soutu.domain.collection import AttributeType
 from soutu.domain.fields import fields_of
-from soutu.domain.filter import Equals, Field, Filter, Listing, Not, OrderKey, Present
+from soutu.domain.filter import Equals, Field, Listing, Not, OrderKey, Present
 from soutu.domain.image import AttributeValue, Content, Exif, Image, Keeping, Metadata, Origin, Original
-from soutu.domain.query import Point, Scope
+from soutu.domain.query import Point
 from soutu.domain.writing import Put
 from soutu.filters.evaluate import accepts
 from soutu.filters.literals import literal_of
 from soutu.filters.parse import parse_filter
 from soutu.ports import VectorIndex
-from tests.contract.catalog_fixtures import DRAFT, MovableClock, content, put, vector
+from tests.contract.catalog_fixtures import MovableClock, content, put, vector
+from tests.contract.filled_stores import GENERATION, MANY, Stores, World
 from tests.contract.milvus import TestedMilvus
 
-GENERATION = 1
-MANY = 1_000
 EXAMPLES = pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
 _MOST_EXAMPLES = {"qdrant_edge": 1_000_000, "milvus": 10}  # a write into Milvus takes 0.2 s
 CHECKS_LEFT_OUT = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -183,38 +179,6 @@ def filters(draw: st.DrawFn, schema: Schema, images: Sequence[Put], depth: int =
     return f"({inner}{kind}{draw(filters(schema, images, depth - 1))})"
 
 
-class World:
-    """The stores, open for a whole test: an example has a collection of its own, and the indexes alone."""
-
-    def __init__(
-        self, runner: asyncio.Runner, catalog: SqlCatalog, engine: VectorIndex, most_examples: int
-    ) -> None:
-        self.most_examples = most_examples
-        self.run = runner.run
-        self.catalog = catalog
-        self.engine = engine
-        self.exact: VectorIndex = ExactIndex()
-        self._numbers = itertools.count(1)
-
-    @asynccontextmanager
-    async def filled(self, schema: Schema, puts: Sequence[Put]) -> AsyncIterator["Stores"]:
-        """All stores, holding the same images."""
-        number = next(self._numbers)
-        draft = replace(DRAFT, id=f"c{number}", attributes=schema)
-        collection = await self.catalog.create_collection(draft)
-        await self.catalog.commit(collection.uid, puts)
-        images = await self.catalog.list_images(collection.uid, "", MANY)
-        points = [Point(image.uid, 1, vector(image.uid), fields_of(image)) for image in images]
-        for index in (self.engine, self.exact):
-            await index.open(GENERATION, 4, IndexSpec())
-            await index.write(GENERATION, points, [])
-        try:
-            yield Stores(self, collection, images)
-        finally:
-            for index in (self.engine, self.exact):
-                await index.write(GENERATION, [], [image.uid for image in images])
-
-
 @pytest.fixture(params=["qdrant_edge", pytest.param("milvus", marks=pytest.mark.slow)])
 def world(request: pytest.FixtureRequest, catalog_url: str, tmp_path: Path) -> Iterator[World]:
     with asyncio.Runner() as runner:
@@ -231,21 +195,6 @@ def _engine(request: pytest.FixtureRequest, directory: Path) -> VectorIndex:
     milvus: TestedMilvus = request.getfixturevalue("milvus")
     request.addfinalizer(milvus.clear)
     return milvus.index()
-
-
-@dataclass(frozen=True)
-class Stores:
-    world: World
-    collection: Collection
-    images: Sequence[Image]
-
-    @property
-    def catalog(self) -> SqlCatalog:
-        return self.world.catalog
-
-    async def found(self, index: VectorIndex, filter_: Filter) -> set[int]:
-        (found,) = await index.nearest(GENERATION, vector(0)[None], MANY, scope=Scope(filter_))
-        return {each.uid for each in found}
 
 
 async def check(within: Stores, text: str) -> None:

@@ -237,8 +237,7 @@ class Settings(Section):
 
     profile: Literal["embedded", "cluster"] = Field(
         "embedded",
-        description="`embedded` has in the process what has no address; `cluster` insists on `catalog.url`,"
-        " `index.url`, `objects.url`, `inference.url` and `cache.url`.",
+        description="Whether each part needs the address of a server (`cluster`), or is in the process without one.",
     )
     data_dir: AbsolutePath = Field(
         Path("~/.local/share/soutu"),
