@@ -46,4 +46,4 @@ def test_refused_requests_do_not_pile_up_in_memory(lone_server: Served) -> None:
     for call in calls * 40:
         refusal_or_none(call)
     grown = resident_bytes(lone_server) - before
-    assert grown < 60 * MIB, f"{grown / MIB:.0f} MiB after 200 refused calls"
+    assert grown < 150 * MIB, f"{grown / MIB:.0f} MiB after 200 refused calls"
