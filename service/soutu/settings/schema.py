@@ -237,7 +237,7 @@ class Settings(Section):
 
     profile: Literal["embedded", "cluster"] = Field(
         "embedded",
-        description="Whether each part needs a server's address (`cluster`) or is in the process without one.",
+        description="Whether each part needs a server's address (`cluster`) or may be in the process.",
     )
     data_dir: AbsolutePath = Field(
         Path("~/.local/share/soutu"),
