@@ -24,9 +24,11 @@ NOBODY = 10_001
 
 def another_user() -> dict[str, Any]:
     """What a process is started with to be the image's user. Only root may say so, and only where this
-    Python, which stands for that of the image, does not lie in a home that the user cannot enter."""
+    Python, which stands for that of the image, does not lie in a home that the user cannot enter, and where
+    /dev/null is everybody's, as in every container."""
     ours = Path(sys.base_prefix)
     reached = all(directory.stat().st_mode & 0o001 for directory in (ours, *ours.parents))
+    reached = reached and bool(Path("/dev/null").stat().st_mode & 0o002)
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 and reached else {}
 
 
