@@ -8,12 +8,13 @@ import pytest
 from soutu.v1.image_service_pb2 import BatchUploadImagesRequest, UploadImageRequest
 from soutu.v1.search_pb2 import QueryPart, SearchRequest, Vector
 from tests.flows.refusals import refusal_or_none
-from tests.flows.served import Served
+from tests.flows.served import Served, until
 
 PICTURE = b"\xff\xd8" + bytes(15_000_000)
 HERE = "collections/c"
 MISSING = "collections/missing"
-MIB = 1024 * 1024
+# After 200 calls with 3 GB together: some ten that gRPC and the allocator have not let go of yet.
+GROWN_BYTES = 150 * 1024 * 1024
 
 
 def refused_calls(server: Served) -> list[Callable[[], object]]:
@@ -45,5 +46,4 @@ def test_refused_requests_do_not_pile_up_in_memory(lone_server: Served) -> None:
     before = resident_bytes(lone_server)
     for call in calls * 40:
         refusal_or_none(call)
-    grown = resident_bytes(lone_server) - before
-    assert grown < 150 * MIB, f"{grown / MIB:.0f} MiB after 200 refused calls"
+    assert until(lambda: resident_bytes(lone_server) - before < GROWN_BYTES)

@@ -98,13 +98,7 @@ class Search:
         )
         if plan.refined > 1:
             return [_refined(vector, hits)[:reach] for vector, hits in zip(vectors, answer, strict=True)]
-        return [
-            [
-                Candidate(int(hit["id"]), float(hit["distance"]), int(hit["entity"]["revision"]))
-                for hit in hits
-            ]
-            for hits in answer
-        ]
+        return [[_candidate(hit) for hit in hits] for hits in answer]
 
     async def _settled(
         self, vector: Vector, found: list[Candidate], condition: str, limit: int
