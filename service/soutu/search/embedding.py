@@ -44,11 +44,12 @@ class QueryEmbedder:
     async def query(self, head: Head, parts: Sequence[Part], stages: Stages) -> Embedded:
         """The parts of a query on `head`, combined: their own errors, or QUERY_ZERO_SUM."""
         model = head.generation.model
-        vectors = await asyncio.gather(*(self.subject(model, part.subject, stages, head) for part in parts))
         stored = [part.subject.image_id for part in parts if isinstance(part.subject, StoredImage)]
         uids = await self._catalog.image_ids(head.collection.uid, stored) if stored else {}
         if len(parts) == 1 and parts[0].weight > 0:
-            return Embedded(vectors[0], frozenset(uids.values()))
+            vector = await self.subject(model, parts[0].subject, stages, head)
+            return Embedded(vector, frozenset(uids.values()))
+        vectors = await asyncio.gather(*(self.subject(model, part.subject, stages, head) for part in parts))
         return Embedded(combine(vectors, [part.weight for part in parts]), frozenset(uids.values()))
 
     async def subject(self, model: ModelRef, subject: Subject, stages: Stages, head: Head | None) -> Vector:

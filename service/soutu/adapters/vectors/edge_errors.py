@@ -1,8 +1,5 @@
 """Qdrant Edge's failures as ours."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from soutu.domain.errors import Reason, SoutuError
 
 _IN_USE = "WouldBlock"  # what the engine's refusal of a locked write-ahead log contains
@@ -21,15 +18,15 @@ def in_use() -> SoutuError:
     )
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """INDEX_UNAVAILABLE, with its cause, for whatever the engine raises.
+class translated:  # noqa: N801  # it is used as a function would be
+    """Around calls of the engine: INDEX_UNAVAILABLE, with its cause, for whatever it raises.
 
     It raises bare Exceptions, and its panics (pyo3's PanicException) are BaseExceptions.
     """
-    try:
-        yield
-    except (SoutuError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        raise SoutuError(Reason.INDEX_UNAVAILABLE) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and not isinstance(error, SoutuError | KeyboardInterrupt | SystemExit):
+            raise SoutuError(Reason.INDEX_UNAVAILABLE) from error

@@ -13,6 +13,9 @@ _FLAT_MOST = 10_000  # points
 DEFAULT_CANDIDATES = 64
 _NEVER_KB = 2**40
 _BYTES_PER_COMPONENT = 2  # float16
+# A search keeps the interpreter's lock until its threads are done. A shard has one segment that is worth one;
+# waking a second costs 0.05 ms of 0.3 and saves nothing, not in exact searches either.
+_SEARCH_THREADS = 1
 _PARAMETERS = {"m": (16, 4, 128), "ef_construct": (100, 8, 2048)}  # default, least, most
 
 
@@ -48,7 +51,7 @@ class Plan:
                 vacuum_min_vector_number=VACUUM_LEAST,
             ),
             payload_memory=edge.Memory.Cached,
-            max_search_threads=self.threads,
+            max_search_threads=_SEARCH_THREADS,
         )
 
     def _flat_kb(self) -> int:

@@ -1,7 +1,7 @@
 """Small conversions that several messages share."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
@@ -18,10 +18,16 @@ def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
     """The message for an aware moment."""
     if moment is None:
         return None
-    since = moment - _EPOCH  # FromDatetime does the same in five times as long, and an answer has many
-    return timestamp_pb2.Timestamp(
-        seconds=86_400 * since.days + since.seconds, nanos=1_000 * since.microseconds
-    )
+    message = timestamp_pb2.Timestamp()
+    fill_timestamp(message, moment)
+    return message
+
+
+def fill_timestamp(message: timestamp_pb2.Timestamp, moment: datetime) -> None:
+    """Writes an aware moment into a message: FromDatetime does the same in five times as long."""
+    since = moment - _EPOCH
+    message.seconds = 86_400 * since.days + since.seconds
+    message.nanos = 1_000 * since.microseconds
 
 
 def moment(message: timestamp_pb2.Timestamp, field: str) -> datetime:
@@ -33,10 +39,9 @@ def moment(message: timestamp_pb2.Timestamp, field: str) -> datetime:
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
-    """The message for a time span."""
-    message = duration_pb2.Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
-    return message
+    """The message for a time span that is not negative."""
+    whole, nanos = divmod(round(seconds * 1e9), 10**9)
+    return duration_pb2.Duration(seconds=whole, nanos=nanos)
 
 
 def page_size(asked: int, default: int, limit: int) -> int:

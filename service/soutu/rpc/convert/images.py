@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from soutu.domain.collection import AttributeType
 from soutu.domain.errors import invalid_field
-from soutu.domain.image import AttributeValue, Image, Keeping, Metadata
-from soutu.rpc.convert.basics import checked_text, moment, timestamp
+from soutu.domain.image import AttributeValue, Content, Image, Keeping, Metadata
+from soutu.rpc.convert.basics import checked_text, fill_timestamp, moment
 from soutu.rpc.names import ImageName
 from soutu.v1 import attribute_pb2, image_pb2
 
@@ -25,24 +25,25 @@ _VALUE_FIELDS = {
 
 def image_message(image: Image, collection_id: str) -> image_pb2.Image:
     """The message for an image of the collection with this id."""
-    metadata, origin = image.metadata, image.origin
-    return image_pb2.Image(
-        name=str(ImageName(collection_id, image.id)),
-        uid=str(image.uid),
-        etag=image.etag,
-        create_time=timestamp(image.create_time),
-        update_time=timestamp(image.update_time),
-        title=metadata.title,
-        tags=metadata.tags,
-        source_uri=metadata.source_uri,
-        category=metadata.category,
-        rating=metadata.rating,
-        attributes={name: _value_message(value) for name, value in metadata.attributes.items()},
-        content=_content_message(image),
-        exif=_exif_message(image),
-        keeping=KEEPINGS[image.original.keeping],
-        origin=image_pb2.Origin(source=origin.source, path=origin.path) if origin else None,
-    )
+    message = image_pb2.Image()
+    fill_image(message, image, collection_id)
+    return message
+
+
+def fill_image(message: image_pb2.Image, image: Image, collection_id: str) -> None:
+    """Writes an image of the collection with this id into an empty message: in place, as a message that is
+    given to another's constructor is copied with all that it holds, and an answer has many."""
+    message.name = str(ImageName(collection_id, image.id))
+    message.uid = str(image.uid)
+    message.etag = image.etag
+    fill_timestamp(message.create_time, image.create_time)
+    fill_timestamp(message.update_time, image.update_time)
+    message.keeping = KEEPINGS[image.original.keeping]
+    _fill_metadata(message, image.metadata)
+    _fill_content(message, image.content)
+    if image.origin:
+        message.origin.source = image.origin.source
+        message.origin.path = image.origin.path
 
 
 def metadata_of(message: image_pb2.Image, schema: Mapping[str, AttributeType], prefix: str) -> Metadata:
@@ -91,32 +92,42 @@ def _value(
     return value
 
 
-def _value_message(value: AttributeValue) -> attribute_pb2.AttributeValue:
+def _fill_metadata(message: image_pb2.Image, metadata: Metadata) -> None:
+    message.title = metadata.title
+    message.tags.extend(metadata.tags)
+    message.source_uri = metadata.source_uri
+    message.category = metadata.category
+    message.rating = metadata.rating
+    for name, value in metadata.attributes.items():
+        _fill_value(message.attributes[name], value)
+
+
+def _fill_value(message: attribute_pb2.AttributeValue, value: AttributeValue) -> None:
     match value:
         case bool():
-            return attribute_pb2.AttributeValue(boolean_value=value)
+            message.boolean_value = value
         case int():
-            return attribute_pb2.AttributeValue(integer_value=value)
+            message.integer_value = value
         case float():
-            return attribute_pb2.AttributeValue(number_value=value)
+            message.number_value = value
         case str():
-            return attribute_pb2.AttributeValue(string_value=value)
+            message.string_value = value
         case tuple():
-            return attribute_pb2.AttributeValue(strings_value=attribute_pb2.StringValues(values=value))
-    return attribute_pb2.AttributeValue(timestamp_value=timestamp(value))
+            message.strings_value.SetInParent()  # also where there are none
+            message.strings_value.values.extend(value)
+        case _:
+            fill_timestamp(message.timestamp_value, value)
 
 
-def _content_message(image: Image) -> image_pb2.Content:
-    content = image.content
-    return image_pb2.Content(
-        sha256=content.sha256,
-        size_bytes=content.size_bytes,
-        width=content.width,
-        height=content.height,
-        media_type=content.media_type,
-    )
-
-
-def _exif_message(image: Image) -> image_pb2.Exif:
-    exif = image.content.exif
-    return image_pb2.Exif(camera=exif.camera, lens=exif.lens, capture_time=timestamp(exif.captured_at))
+def _fill_content(message: image_pb2.Image, content: Content) -> None:
+    kept, exif = message.content, message.exif
+    kept.sha256 = content.sha256
+    kept.size_bytes = content.size_bytes
+    kept.width = content.width
+    kept.height = content.height
+    kept.media_type = content.media_type
+    exif.SetInParent()  # also where nothing is known
+    exif.camera = content.exif.camera
+    exif.lens = content.exif.lens
+    if content.exif.captured_at:
+        fill_timestamp(exif.capture_time, content.exif.captured_at)

@@ -20,7 +20,7 @@ from soutu.domain.query import (
     Subject,
 )
 from soutu.rpc.convert.basics import checked_mask, duration, masked, one_of, page_size, with_field_prefix
-from soutu.rpc.convert.images import image_message
+from soutu.rpc.convert.images import fill_image, image_message
 from soutu.rpc.names import CollectionName, ImageName, collection_name, generation_path, image_id_in
 from soutu.v1 import geometry_pb2, image_pb2, search_pb2
 
@@ -107,7 +107,7 @@ def _vector(message: search_pb2.Vector, field: str) -> Vector:
         raise invalid_field(f"{field}.float16_values", "must have two bytes per component")
     if message.float16_values:
         return np.frombuffer(message.float16_values, "<f2").astype(np.float32)
-    return np.array(message.values, np.float32)
+    return np.fromiter(message.values, np.float32, len(message.values))
 
 
 def _excluded(request: search_pb2.SearchRequest, name: CollectionName) -> frozenset[str]:
@@ -136,21 +136,25 @@ def _candidates(count: int) -> int:
 def answer_message(answer: Answer, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
     """The message for an answer, with what `request` asks to see of it."""
     paths = checked_mask(request.read_mask, image_pb2.Image(), "read_mask")
-    return search_pb2.SearchResponse(
-        matches=[_match(match, answer.collection_id, paths, request.explain) for match in answer.matches],
-        next_page_token=answer.next_page_token,
-        report=_report(answer, request.explain),
+    response = search_pb2.SearchResponse(
+        next_page_token=answer.next_page_token, report=_report(answer, request.explain)
     )
+    for match in answer.matches:
+        _fill_match(response.matches.add(), match, answer.collection_id, paths, request.explain)
+    return response
 
 
-def _match(match: Match, collection: str, paths: list[str], explain: bool) -> search_pb2.Match:
-    image = image_message(match.image, collection) if match.image else None
-    return search_pb2.Match(
-        name=str(ImageName(collection, match.image_id)),
-        score=shown_score(match.score),
-        image=image and masked(image, paths and ["name", *paths]),
-        stage_scores=match.stage_scores if explain else None,
-    )
+def _fill_match(
+    message: search_pb2.Match, match: Match, collection: str, paths: list[str], explain: bool
+) -> None:
+    message.name = str(ImageName(collection, match.image_id))
+    message.score = shown_score(match.score)
+    if match.image and paths:
+        message.image.CopyFrom(masked(image_message(match.image, collection), ["name", *paths]))
+    elif match.image:
+        fill_image(message.image, match.image, collection)
+    if explain:
+        message.stage_scores.update(match.stage_scores)
 
 
 def shown_score(score: float) -> float:
