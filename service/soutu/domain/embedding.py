@@ -4,6 +4,7 @@ The same rounded vector is stored, indexed, cached and searched with, so an answ
 of these it came from. Scores are inner products: for unit vectors cosine = score, L2^2 = 2 - 2 * score.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ Vector = NDArray[np.float32]  # shape (dimension,)
 Vectors = NDArray[np.float32]  # shape (n, dimension)
 
 _SMALLEST_NORM = 1e-6
+_SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
 def checked_vector(values: Vector, dimension: int) -> Vector:
@@ -25,14 +27,13 @@ def checked_vector(values: Vector, dimension: int) -> Vector:
             f"The vector has {values.size} components; the model's have {dimension}.",
             dimension=dimension,
         )
-    if not np.isfinite(values).all():
+    wide = values.astype(np.float64)  # so that float32's range is no limit to the norm
+    norm = math.sqrt(wide.dot(wide))
+    if not math.isfinite(norm):
         raise SoutuError(Reason.VECTOR_INVALID, "The vector has a component that is not a finite number.")
-    # Scaled by the largest component first, so that float32's range is no limit to the norm.
-    largest = float(np.abs(values).max())
-    if largest < np.finfo(np.float32).tiny:
+    if norm < _SMALLEST_NORMAL:
         raise SoutuError(Reason.VECTOR_INVALID, "The vector is zero, so it points nowhere.")
-    scaled = values / np.float32(largest)
-    return rounded(scaled / np.linalg.norm(scaled))
+    return rounded((wide / norm).astype(np.float32))
 
 
 def combine(vectors: Sequence[Vector], weights: Sequence[float]) -> Vector:

@@ -26,8 +26,12 @@ class RowMemory:
 
     def known(self, collection_uid: int, uids: Iterable[int]) -> dict[int, Image]:
         """Those of the images that are remembered and belong to the collection."""
-        found = {uid: image for uid in uids if (image := self._images.get(uid)) is not None}
-        return {uid: image for uid, image in found.items() if image.collection_uid == collection_uid}
+        images = self._images
+        return {
+            uid: image
+            for uid in uids
+            if (image := images.get(uid)) is not None and image.collection_uid == collection_uid
+        }
 
     @contextmanager
     def reading(self) -> Iterator["_Reading"]:

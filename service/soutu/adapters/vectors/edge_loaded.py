@@ -37,15 +37,17 @@ class LoadedShard:
     files: Path
     users: int = 0
     indexed: set[str] = field(default_factory=set)
+    _updates: int = 0
+    _told: "tuple[int, edge.ShardInfo] | None" = None
 
     def write(self, points: Sequence[Point], gone: Sequence[int]) -> None:
         """Upserts, then deletes."""
         self.holes.add(len(points) + len(gone))
         self._index_fields(wanted_indexes(point.fields for point in points))
         for chunk in _chunks(points):
-            self.shard.update(edge.UpdateOperation.upsert_points([edge_point(point) for point in chunk]))
+            self._update(edge.UpdateOperation.upsert_points([edge_point(point) for point in chunk]))
         if gone:
-            self.shard.update(edge.UpdateOperation.delete_points(list(gone)))
+            self._update(edge.UpdateOperation.delete_points(list(gone)))
 
     def take_from(self, other: "LoadedShard", uids: Sequence[int]) -> None:
         """Makes these uids here what they are in `other`: the same points, or none."""
@@ -57,9 +59,9 @@ class LoadedShard:
             copies = [edge_copy(record) for record in found]
             missing = set(asked) - {uid_of(record) for record in found}
             if copies:
-                self.shard.update(edge.UpdateOperation.upsert_points(copies))
+                self._update(edge.UpdateOperation.upsert_points(copies))
             if missing:
-                self.shard.update(edge.UpdateOperation.delete_points(sorted(missing)))
+                self._update(edge.UpdateOperation.delete_points(sorted(missing)))
 
     def nearest(
         self, vectors: Vectors, limit: int, candidates: int, scope: Scope = EVERYTHING
@@ -98,7 +100,7 @@ class LoadedShard:
         return self.holes.due(self.shard.info(), self.plan.flat_below)
 
     def _query(self, vectors: Vectors, limit: int, look: "Look") -> list[list[edge.ScoredPoint]]:
-        state = self.shard.info()
+        state = self._state()
         held = state.points_count
         exact = look.exact or held < self.plan.flat_below or self.holes.too_many(state) or self._few(look)
         found = self._run(vectors, limit, look.filter, look.params(limit, exact))
@@ -106,6 +108,19 @@ class LoadedShard:
             # A graph can lose touch with a point; "fewer only if the scope has fewer" is promised.
             found = self._run(vectors, limit, look.filter, look.params(limit, True))
         return found
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        try:
+            self.shard.update(operation)
+        finally:
+            self._updates += 1
+
+    def _state(self) -> "edge.ShardInfo":
+        """What the engine tells of the shard, asked for once after each update: it takes 0.05 ms."""
+        updates, told = self._updates, self._told
+        if told is None or told[0] != updates:
+            told = self._told = (updates, self.shard.info())
+        return told[1]
 
     def _few(self, look: "Look") -> bool:
         """Whether a filter leaves so few points, at a guess, that they are all compared: beyond, the graph is
