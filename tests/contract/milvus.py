@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from soutu.adapters.vectors.milvus import MilvusIndex
 from soutu.adapters.vectors.milvus_server import MilvusAddress
 
 _LOCK = Path(tempfile.gettempdir()) / "soutu-tests-milvus.lock"
+_OURS = re.compile(r"t\d+_")
 WAIT_S = 30.0
 
 
@@ -50,10 +52,18 @@ class TestedMilvus:
         """Milvus by itself, to do to it what we never would."""
         return MilvusClient(self.url, timeout=WAIT_S, dedicated=True)
 
-    def clear(self) -> None:
-        """Drops every collection."""
+    def collections(self) -> list[str]:
+        """The names of what lies under the prefixes that were given out here, which those of services that run
+        for a whole session are not."""
         client = self.client()
-        for name in client.list_collections():
+        names = [name for name in client.list_collections() if _OURS.match(name)]
+        client.close()
+        return names
+
+    def clear(self) -> None:
+        """Drops all of those."""
+        client = self.client()
+        for name in self.collections():
             client.drop_collection(name)
         client.close()
 

@@ -91,7 +91,7 @@ async def test_the_parameters_of_a_kind_reach_milvus(index: MilvusIndex, milvus:
     await index.open(2, DIMENSION, IndexSpec(IndexType.IVF_PQ, {"nlist": 32, "m": 8, "nbits": 6}))
     await index.open(3, DIMENSION, IndexSpec(IndexType.DISKANN, {"max_degree": 48, "search_list_size": 90}))
     client = milvus.client()
-    told = {name.rsplit("_", 1)[1]: client.describe_index(name, INDEX) for name in client.list_collections()}
+    told = {name.rsplit("_", 1)[1]: client.describe_index(name, INDEX) for name in milvus.collections()}
     client.close()
     assert told["1"].items() >= {"index_type": "HNSW", "M": "24", "efConstruction": "60"}.items()
     assert told["2"].items() >= {"index_type": "IVF_PQ", "nlist": "32", "m": "8", "nbits": "6"}.items()
@@ -145,7 +145,7 @@ async def test_an_unloaded_collection_is_unready_and_loaded_again(
     await index.open(1, DIMENSION, IndexSpec())
     await index.write(1, points(VECTORS[:5]), [])
     client = milvus.client()
-    for name in client.list_collections():
+    for name in milvus.collections():
         client.release_collection(name)
     client.close()
     with pytest.raises(SoutuError) as unready:

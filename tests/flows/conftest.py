@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.stack.parts import PARTS
 from soutu.client import Client, SoutuCallError
 from tests.flows.elsewhere import stack
 from tests.flows.served import Served
@@ -32,7 +33,10 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if parts is None:
         yield
         return
-    with stack([name for name in parts.split(",") if name], tmp_path_factory.mktemp("stack")) as places:
+    names = [name for name in parts.split(",") if name] or [*PARTS]
+    others = [name for name in names if name != "milvus"]  # which the whole session has one of
+    milvus = {} if others == names else request.getfixturevalue("milvus").settings
+    with stack(others, tmp_path_factory.mktemp("stack"), milvus) as places:
         Served.elsewhere = places.of
         yield
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import make_url, text
 
-from scripts.stack.parts import PARTS
+from scripts import triton_repository
 from tests.contract.databases import connected
 from tests.contract.servers import server
+from tests.flows.models import put_second_model
 
 Settings = Mapping[str, str]
 _REDIS_DATABASES = 16
@@ -48,6 +49,13 @@ def _redis(settings: Settings, number: int, fresh: bool) -> str:
     return url
 
 
+def _offer_second_model(repository: Path) -> None:
+    """Gives a Triton the model that the flows add to a service's own, to be loaded when it is needed."""
+    models = repository.with_name("models")
+    name = put_second_model(models).removeprefix("models/")
+    triton_repository.main([str(repository), "--models", str(models), "--model", name, "--backend", "python"])
+
+
 def _prefix(settings: Settings, number: int, fresh: bool) -> str:
     return f"{settings['SOUTU_OBJECTS_URL']}/{number}"
 
@@ -60,10 +68,13 @@ _MADE: Mapping[str, Callable[[Settings, int, bool], str]] = {
 
 
 @contextmanager
-def stack(parts: Sequence[str], directory: Path) -> Iterator[Places]:
-    """The named parts of the stack, with fresh data in `directory`."""
-    settings: dict[str, str] = {}
+def stack(parts: Sequence[str], directory: Path, others: Settings | None = None) -> Iterator[Places]:
+    """The named parts of the stack, with fresh data in `directory`; `others` are the settings for parts that
+    run already."""
+    settings = dict(others or {})
     with ExitStack() as running:
-        for name in parts or [*PARTS]:
+        for name in parts:
             settings |= running.enter_context(server(name, directory / name)).settings
+        if "triton" in parts:
+            _offer_second_model(directory / "triton" / "model_repository")
         yield Places(settings)

@@ -15,8 +15,13 @@ _DESIGN = DescriptorDesign(side=64, colour_side=16, chroma_bins=7, edge_scales=2
 
 def add_second_model(data_dir: Path) -> str:
     """Puts the model among those of a server, which may be running; its name."""
+    return put_second_model(data_dir / "models")
+
+
+def put_second_model(models: Path) -> str:
+    """Puts the model into a directory of models; its name."""
     card, artefact = _made()
-    folder = data_dir / "models" / card.ref.name / card.ref.version
+    folder = models / card.ref.name / card.ref.version
     if not folder.exists():
         folder.mkdir(parents=True)
         (folder / card.artefact).write_bytes(artefact)

@@ -75,7 +75,7 @@ class Served:
         self._variables = {
             "SOUTU_BUILD_ROOTS": os.pathsep.join(map(str, roots)),
             "SOUTU_LOG_FORMAT": "json",
-            **Served.elsewhere(self.data_dir),
+            **type(self).elsewhere(self.data_dir),
             **(settings or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -189,6 +189,12 @@ class Served:
         if self._stubs:
             self._stubs.channel.close()
         self._client = self._stubs = None
+
+
+class Embedded(Served):
+    """A service with all its parts in the process, also where the flows run on the stack."""
+
+    elsewhere: ClassVar[Callable[[Path], Mapping[str, str]]] = staticmethod(lambda _: {})
 
 
 def breakdowns(log: str) -> list[str]:

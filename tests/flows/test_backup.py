@@ -1,6 +1,11 @@
-"""Backups made while the server goes on, and taken back."""
+"""Backups made while the server goes on, and taken back.
+
+A database server makes its own copies, so the services here keep their catalogue themselves; test_mariadb.py
+has the refusal.
+"""
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +16,14 @@ from tests.flows import pictures
 from tests.flows.admin import downloaded, filled, scores
 from tests.flows.cli import soutu
 from tests.flows.refusals import refusal_of, refused
-from tests.flows.served import Served, until
+from tests.flows.served import Embedded, Served, until
+
+
+@pytest.fixture
+def admin_server(tmp_path: Path, archive: Path) -> Iterator[Served]:
+    """A server for one test, which keeps backups in `archive`."""
+    with Embedded(tmp_path / "server", settings={"SOUTU_BACKUP_ROOTS": str(archive)}) as served:
+        yield served
 
 
 @pytest.mark.slow
@@ -42,7 +54,7 @@ def test_a_backup_made_under_load_holds_what_was_acknowledged_before(
 
     admin_server.stop()
     soutu("--data-dir", str(tmp_path / "other" / "data"), "restore", str(archive / "b"))
-    with Served(tmp_path / "other") as other:
+    with Embedded(tmp_path / "other") as other:
         names = {image.name.rsplit("/", 1)[1] for image in other.client.images.list("c")}
         assert before <= names
         assert scores(other.client, "c", 2)[0] == ("i2", 1.0)

@@ -138,7 +138,7 @@ def test_a_milvus_that_stands_still_is_not_waited_for_long(served: Served, proxi
 
 def test_a_collection_that_was_released_is_loaded_again(served: Served, milvus: TestedMilvus) -> None:
     client = milvus.client()
-    for name in client.list_collections():
+    for name in milvus.collections():
         client.release_collection(name)
     client.close()
     assert refusal(served) in ("", "INDEX_UNREADY")  # it may have been loaded again by then
@@ -148,7 +148,7 @@ def test_a_collection_that_was_released_is_loaded_again(served: Served, milvus: 
 
 def test_a_collection_that_was_dropped_is_made_again(served: Served, milvus: TestedMilvus) -> None:
     client = milvus.client()
-    for name in client.list_collections():
+    for name in milvus.collections():
         client.drop_collection(name)
     client.close()
     assert refusal(served) == "INDEX_UNREADY"
