@@ -53,8 +53,8 @@ class TestedMilvus:
         return MilvusClient(self.url, timeout=WAIT_S, dedicated=True)
 
     def collections(self) -> list[str]:
-        """The names of what lies under the prefixes that were given out here, which those of services that run
-        for a whole session are not."""
+        """The names of what lies under the prefixes that were given out here; services that run for a whole
+        session have others."""
         client = self.client()
         names = [name for name in client.list_collections() if _OURS.match(name)]
         client.close()
