@@ -1,15 +1,15 @@
 """Servers and collections for the flows."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from scripts.stack.parts import PARTS
 from soutu.client import Client, SoutuCallError
-from tests.flows.elsewhere import stack
+from tests.flows.elsewhere import Places, stack
 from tests.flows.served import Served
 
 _numbers = itertools.count(1)
@@ -26,19 +26,45 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out, with --on-stack, what would run as it does without."""
+    if config.getoption("--on-stack") is None:
+        return
+    placed = [item for item in items if item.get_closest_marker("placed")]
+    config.hook.pytest_deselected(items=placed)
+    items[:] = [item for item in items if item not in placed]
+
+
+@pytest.fixture(scope="session")
+def whole_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    """Places on the servers of the whole stack, for whoever needs them."""
+    with _on_stack([*PARTS], request, tmp_path_factory) as places:
+        yield places
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """With --on-stack the services of all flows stand on the servers of the stack."""
     parts = request.config.getoption("--on-stack")
     if parts is None:
         yield
-        return
-    names = [name for name in parts.split(",") if name] or [*PARTS]
-    others = [name for name in names if name != "milvus"]  # which the whole session has one of
-    milvus = {} if others == names else request.getfixturevalue("milvus").settings
-    with stack(others, tmp_path_factory.mktemp("stack"), milvus) as places:
-        Served.elsewhere = places.of
+    elif not parts:
+        Served.elsewhere = request.getfixturevalue("whole_stack").of
         yield
+    else:
+        with _on_stack(parts.split(","), request, tmp_path_factory) as places:
+            Served.elsewhere = places.of
+            yield
+
+
+@contextmanager
+def _on_stack(
+    names: Sequence[str], request: pytest.FixtureRequest, directories: pytest.TempPathFactory
+) -> Iterator[Places]:
+    others = [name for name in names if name != "milvus"]  # which a whole session has one of
+    milvus = request.getfixturevalue("milvus").settings if "milvus" in names else {}
+    with stack(others, directories.mktemp("stack"), milvus) as places:
+        yield places
 
 
 @pytest.fixture(scope="session")

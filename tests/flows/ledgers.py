@@ -1,16 +1,10 @@
 """What a test was told by a server, and whether the server keeps to it."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from soutu.adapters.catalog import SqlCatalog
-from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.client import Client, SoutuCallError, Upload
-from soutu.domain.collection import GenerationState
-from soutu.observe.clock import SystemClock
 from soutu.v1.collection_pb2 import Generation
 from tests.flows import pictures
 from tests.flows.served import until
@@ -114,23 +108,3 @@ def until_killed() -> Iterator[None]:
     except ValueError as error:  # grpc's, for a channel that was closed together with the server
         if "closed channel" not in str(error):
             raise
-
-
-def check_at_rest(data_dir: Path) -> None:
-    """With the server stopped: every READY generation's index holds the catalogue's rows, each at its own
-    revision, and nothing else."""
-    asyncio.run(_compare(data_dir))
-
-
-async def _compare(data_dir: Path) -> None:
-    catalog = await SqlCatalog.open(f"sqlite+aiosqlite:///{data_dir / 'catalog.db'}", SystemClock())
-    index = QdrantEdgeIndex(data_dir / "index", threads=1)
-    try:
-        for each in await catalog.generations():
-            if each.state is GenerationState.READY:
-                await index.open(each.uid, each.dimension, each.index)
-                rows = await catalog.revisions(each.collection_uid, 0, 100_000)
-                assert dict(await index.entries(each.uid, 0, 100_000)) == dict(rows)
-    finally:
-        await index.close()
-        await catalog.close()

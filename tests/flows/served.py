@@ -95,6 +95,11 @@ class Served:
             self.check_log()
 
     @property
+    def settings(self) -> Mapping[str, str]:
+        """Those that the server is started with, by environment variable."""
+        return self._variables
+
+    @property
     def address(self) -> str:
         return self._address
 

@@ -5,7 +5,6 @@ has the refusal.
 """
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,14 +15,9 @@ from tests.flows import pictures
 from tests.flows.admin import downloaded, filled, scores
 from tests.flows.cli import soutu
 from tests.flows.refusals import refusal_of, refused
-from tests.flows.served import Embedded, Served, until
+from tests.flows.served import Served, until
 
-
-@pytest.fixture
-def admin_server(tmp_path: Path, archive: Path) -> Iterator[Served]:
-    """A server for one test, which keeps backups in `archive`."""
-    with Embedded(tmp_path / "server", settings={"SOUTU_BACKUP_ROOTS": str(archive)}) as served:
-        yield served
+pytestmark = pytest.mark.placed
 
 
 @pytest.mark.slow
@@ -54,7 +48,7 @@ def test_a_backup_made_under_load_holds_what_was_acknowledged_before(
 
     admin_server.stop()
     soutu("--data-dir", str(tmp_path / "other" / "data"), "restore", str(archive / "b"))
-    with Embedded(tmp_path / "other") as other:
+    with Served(tmp_path / "other") as other:
         names = {image.name.rsplit("/", 1)[1] for image in other.client.images.list("c")}
         assert before <= names
         assert scores(other.client, "c", 2)[0] == ("i2", 1.0)

@@ -18,7 +18,7 @@ from soutu.v1.collection_pb2 import (
 from soutu.v1.collection_service_pb2 import ListCollectionsRequest, ListGenerationsRequest
 from tests.flows import pictures
 from tests.flows.refusals import refused
-from tests.flows.served import Embedded, Served
+from tests.flows.served import Served
 
 
 def test_a_collection_is_made_as_asked_and_read_back(client: Client) -> None:
@@ -148,8 +148,9 @@ def test_the_same_content_in_two_collections_outlives_one_of_them(
     assert client.images.thumbnail("shared", collection=other)
 
 
+@pytest.mark.placed  # Milvus lacks none
 def test_an_index_type_that_the_store_lacks_is_refused(tmp_path: Path) -> None:
-    with Embedded(tmp_path) as served:  # Milvus has them all
+    with Served(tmp_path) as served:
         for kind in (INDEX_TYPE_DISKANN, INDEX_TYPE_IVF_PQ):
             with refused("FIELD_INVALID"):
                 served.client.collections.create("unmade", index=Index(type=kind))

@@ -4,21 +4,20 @@ what meanwhile, and that all is well again afterwards."""
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pytest
 
 from soutu.client.queries import vector_values
-from tests.contract.milvus import TestedMilvus
 from tests.flows import pictures
 from tests.flows.callers import STORED, Callers
-from tests.flows.elsewhere import stack
+from tests.flows.elsewhere import Places
 from tests.flows.proxied import Proxies, proxied
 from tests.flows.refusals import NEVER
 from tests.flows.served import Served, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.placed]
 
 AWAY_S = 6.0
 SETTLED_S = 2.0  # until what was under way when the part went has ended, and breakers know
@@ -87,12 +86,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def proxies(milvus: TestedMilvus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
-    parts = ["mariadb", "redis", "s3", "triton"]
-    with ExitStack() as opened:
-        places = opened.enter_context(stack(parts, tmp_path_factory.mktemp("stack")))
-        settings = {**places.of(tmp_path_factory.mktemp("data")), **milvus.settings}
-        yield opened.enter_context(proxied(settings))
+def proxies(whole_stack: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    with proxied(whole_stack.of(tmp_path_factory.mktemp("data"))) as proxies:
+        yield proxies
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from soutu.domain.model import ModelRef
 from soutu.v1.image_service_pb2 import DeleteImageRequest, UploadImageRequest
 from soutu.v1.search_pb2 import QueryPart, SearchRequest
 from tests.flows import pictures
-from tests.flows.ledgers import check_at_rest, check_index
+from tests.flows.inside import check_at_rest
+from tests.flows.ledgers import check_index
 from tests.flows.moved_clock import ClockedServer
 from tests.flows.refusals import Refusal, refusal_of, refusal_or_none
 from tests.flows.served import Served, Stubs, until
@@ -73,7 +74,7 @@ def check(server: Served, expected: set[str]) -> None:
         assert {image.name.rsplit("/", 1)[1] for image in server.client.images.list("c")} == expected
         check_index(server.client, "collections/c/generations/g1", expected)
         server.stop()
-        check_at_rest(server.data_dir)
+        check_at_rest(server)
         server.restart()
 
 
@@ -122,6 +123,7 @@ def ballast(disk: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_a_full_disk_stops_writes_until_there_is_room(small_disk: Path, tmp_path: Path) -> None:
     server = Served(small_disk)
     server.log_file = tmp_path / "server.log"
@@ -139,6 +141,7 @@ def test_a_full_disk_stops_writes_until_there_is_room(small_disk: Path, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_a_catalogue_that_cannot_grow_stops_writes_until_it_can(lone_server: Served) -> None:
     filled(lone_server)
     with limited(lone_server, resource.RLIMIT_FSIZE, 64 * 1024):  # its log, too, which is nobody's business
@@ -151,6 +154,7 @@ def test_a_catalogue_that_cannot_grow_stops_writes_until_it_can(lone_server: Ser
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_originals_that_cannot_be_stored_are_not_taken(lone_server: Served) -> None:
     filled(lone_server)
     large = pictures.jpeg(50) + bytes(8 * MIB)
@@ -163,6 +167,7 @@ def test_originals_that_cannot_be_stored_are_not_taken(lone_server: Served) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_a_store_of_originals_that_is_gone_comes_back(lone_server: Served) -> None:
     filled(lone_server)
     objects, away = lone_server.data_dir / "objects", lone_server.data_dir / "away"
@@ -178,6 +183,7 @@ def test_a_store_of_originals_that_is_gone_comes_back(lone_server: Served) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_a_locked_catalogue_is_waited_for_and_then_said(lone_server: Served) -> None:
     filled(lone_server)
     other = sqlite3.connect(lone_server.data_dir / "catalog.db", isolation_level=None)
@@ -284,6 +290,7 @@ def test_a_picture_that_takes_too_long_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_an_optimiser_that_is_killed_is_started_again(tmp_path: Path) -> None:
     """With more points than are scanned, the index wants its graph from the start on."""
     (tmp_path / "data").mkdir()
@@ -313,7 +320,7 @@ def test_an_optimiser_that_is_killed_is_started_again(tmp_path: Path) -> None:
         assert len(killed) >= 2
         assert "the index was not optimised" in server.log_file.read_text()
         server.stop()
-        check_at_rest(server.data_dir)
+        check_at_rest(server)
 
 
 def is_optimiser(process: psutil.Process) -> bool:

@@ -12,6 +12,7 @@ from soutu.client import Client, OperationHandle, SoutuCallError
 from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_HNSW, INDEX_TYPE_IVF_FLAT, Generation, Index
 from soutu.v1.collection_service_pb2 import OperationMetadata
 from tests.flows import pictures
+from tests.flows.inside import kept_indexes
 from tests.flows.models import SECOND, add_second_model
 from tests.flows.refusals import refused
 from tests.flows.served import SOURCE_ROOT, Served, until
@@ -184,9 +185,9 @@ def test_a_page_token_goes_on_after_publishing_and_ends_with_its_generation(
 def test_a_deleted_generation_leaves_nothing(server: Served, client: Client, filled: str) -> None:
     second = built(client, filled, "second", index=FLAT)
     uid = client.generations.get(second).uid
-    assert (server.data_dir / "index" / uid).exists()
+    assert uid in kept_indexes(server)
     client.generations.delete(second)
-    assert not list((server.data_dir / "index").glob(f"*{uid}"))
+    assert uid not in kept_indexes(server)
     for call in (client.generations.get, client.generations.publish, client.generations.delete):
         with refused("GENERATION_NOT_FOUND"):
             call(second)
@@ -221,7 +222,7 @@ def test_cancelling_leaves_nothing_but_its_name(server: Served, client: Client, 
         operation.wait(BUILD_S)
     made = client.generations.get("second", collection)
     assert made.state == Generation.STATE_FAILED
-    assert not list((server.data_dir / "index").glob(f"*{made.uid}"))
+    assert made.uid not in kept_indexes(server)
     with refused("GENERATION_UNREADY"):
         client.search(made.name, "p5")
     with refused("GENERATION_UNREADY"):
@@ -239,7 +240,7 @@ def test_a_generation_deleted_while_it_is_built_ends_its_operation(
     uid = client.generations.get("second", filled).uid
     client.generations.delete("second", filled)
     assert _ended(operation) in ("GENERATION_NOT_FOUND", "")  # "": it was built before it was deleted
-    until(lambda: not list((server.data_dir / "index").glob(f"*{uid}")))
+    until(lambda: uid not in kept_indexes(server))
     assert states(client, filled) == {"g1": Generation.STATE_READY}
 
 

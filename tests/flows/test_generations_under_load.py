@@ -14,7 +14,8 @@ from soutu.client import SoutuCallError, search_request
 from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, Generation, Index
 from soutu.v1.search_pb2 import SearchResponse
 from tests.flows import pictures
-from tests.flows.ledgers import SIZE, Ledger, check_at_rest, ids, image_id, until_killed
+from tests.flows.inside import check_at_rest
+from tests.flows.ledgers import SIZE, Ledger, ids, image_id, until_killed
 from tests.flows.models import SECOND, add_second_model
 from tests.flows.served import Served
 
@@ -115,7 +116,7 @@ def test_no_search_fails_or_is_stale_through_build_publish_and_rollback(
     assert traffic.writes >= 10
     ledger.check(lone_server.client)
     lone_server.stop()
-    check_at_rest(lone_server.data_dir)
+    check_at_rest(lone_server)
 
 
 def test_kills_while_a_generation_is_built_leave_it_to_be_resumed(
@@ -139,7 +140,7 @@ def test_kills_while_a_generation_is_built_leave_it_to_be_resumed(
         ledger.check(client)
         _delete_idle(lone_server)
     lone_server.stop()
-    check_at_rest(lone_server.data_dir)
+    check_at_rest(lone_server)
 
 
 def test_kills_while_a_generation_is_published_leave_one_or_the_other(
@@ -160,7 +161,7 @@ def test_kills_while_a_generation_is_published_leave_one_or_the_other(
         assert client.collections.get("c").active_generation.rsplit("/", 1)[1] in ("g1", "second")
         ledger.check(client)
     lone_server.stop()
-    check_at_rest(lone_server.data_dir)
+    check_at_rest(lone_server)
 
 
 def _switch(server: Served) -> None:

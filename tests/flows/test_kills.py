@@ -15,7 +15,8 @@ import pytest
 
 from soutu.v1.collection_service_pb2 import BuildCollectionResponse
 from tests.flows import pictures
-from tests.flows.ledgers import SIZE, Ledger, check_at_rest, check_index, listed, until_killed
+from tests.flows.inside import check_at_rest
+from tests.flows.ledgers import SIZE, Ledger, check_index, listed, until_killed
 from tests.flows.models import SECOND, add_second_model
 from tests.flows.served import Served
 
@@ -60,10 +61,10 @@ def test_kills_lose_nothing_and_leave_nothing_half_done(scene: Scene, pytestconf
         scene.ledger.check(scene.server.client)
         if kill % _AT_REST_EVERY == _AT_REST_EVERY - 1:
             scene.server.stop()
-            check_at_rest(scene.server.data_dir)
+            check_at_rest(scene.server)
             scene.server.restart()
     scene.server.stop()
-    check_at_rest(scene.server.data_dir)
+    check_at_rest(scene.server)
 
 
 def during_uploads(scene: Scene, chance: random.Random) -> None:

@@ -15,6 +15,7 @@ from tests.contract.servers import server
 from tests.flows import pictures
 from tests.flows.served import Served, until
 
+pytestmark = pytest.mark.placed
 URL = "SOUTU_CATALOG_URL"
 
 

@@ -12,7 +12,7 @@ from tests.flows import pictures
 from tests.flows.proxied import Proxies, proxied
 from tests.flows.served import Served, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.placed]
 BACK_S = 60.0
 WAIT_S = 5.0
 MILVUS = "SOUTU_INDEX_URL"

@@ -7,7 +7,8 @@ on. `--seed N` plays the sequences of another seed.
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,6 +37,7 @@ from soutu.v1.image_service_pb2 import (
     OnDuplicate,
 )
 from tests.flows import pictures
+from tests.flows.elsewhere import Places
 from tests.flows.ledgers import listed
 from tests.flows.models import SECOND, add_second_model
 from tests.flows.refusals import refused
@@ -308,8 +310,21 @@ def play(server: Served, chosen: int, *, examples: int, steps: int, kills: int) 
 @pytest.fixture(scope="module")
 def sweeping_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server that sweeps all the time, with a second model; it reads below its own directory."""
+    with sweeping(tmp_path_factory.mktemp("model"), {}) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def stack_server(whole_stack: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same on the whole stack."""
     directory = tmp_path_factory.mktemp("model")
-    with Served(directory, [directory], SWEEPING) as served:
+    with sweeping(directory, whole_stack.of(directory)) as served:
+        yield served
+
+
+@contextmanager
+def sweeping(directory: Path, parts: Mapping[str, str]) -> Iterator[Served]:
+    with Served(directory, [directory], {**parts, **SWEEPING}) as served:
         add_second_model(served.data_dir)
         yield served
 
@@ -326,3 +341,11 @@ def test_many_random_sequences_agree_with_the_model(
 ) -> None:
     chosen = int(pytestconfig.getoption("--seed")) or random.randrange(1, 1 << 32)
     play(sweeping_server, chosen, examples=10, steps=25, kills=2)
+
+
+@pytest.mark.slow
+def test_random_sequences_on_the_stack_agree_with_the_model(
+    stack_server: Served, pytestconfig: pytest.Config
+) -> None:
+    chosen = int(pytestconfig.getoption("--seed")) or random.randrange(1, 1 << 32)
+    play(stack_server, chosen, examples=3, steps=12, kills=1)

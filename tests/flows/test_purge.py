@@ -10,6 +10,7 @@ from soutu.client import Client
 from soutu.v1.collection_service_pb2 import CreateGenerationRequest
 from tests.flows import pictures
 from tests.flows.admin import downloaded, files_with, filled, scores
+from tests.flows.inside import kept_indexes
 from tests.flows.refusals import refused
 from tests.flows.served import Served
 
@@ -20,6 +21,7 @@ UNIQUE = "zanzibarquokka"
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 def test_a_purge_leaves_no_trace(admin_server: Served, tmp_path: Path) -> None:
     client = admin_server.client
     filled(client, "c", 8)
@@ -140,5 +142,4 @@ def test_an_unfinished_rebuild_goes_on_after_a_kill(admin_server: Served) -> Non
     assert client.operations.wait(handle.name, 60).done
     assert not client.operations.get(handle.name).HasField("error")
     assert scores(client, "c", 3)[0][0] == "i3"
-    indexes = [folder.name for folder in (admin_server.data_dir / "index").iterdir()]
-    assert len(indexes) == 1
+    assert len(kept_indexes(admin_server)) == 1

@@ -12,6 +12,8 @@ from soutu.client import SoutuCallError
 from tests.flows import pictures
 from tests.flows.served import Served, until
 
+pytestmark = pytest.mark.placed
+
 
 @pytest.fixture
 def remembering(redis: Running, tmp_path: Path) -> Iterator[Served]:

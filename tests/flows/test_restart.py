@@ -180,6 +180,7 @@ def thinned(index: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.placed
 @pytest.mark.parametrize("damage", [removed, garbled, thinned])
 def test_a_damaged_index_is_made_again_and_never_answers_wrongly(
     lone_server: Served, damage: Callable[[Path], None]

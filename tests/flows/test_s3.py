@@ -10,6 +10,8 @@ from tests.contract.servers import server
 from tests.flows import pictures
 from tests.flows.served import Served
 
+pytestmark = pytest.mark.placed
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

@@ -13,7 +13,7 @@ from soutu.client import SoutuCallError
 from tests.flows import pictures
 from tests.flows.served import Served, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.placed]
 
 
 @pytest.fixture

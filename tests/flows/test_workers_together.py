@@ -24,7 +24,7 @@ from tests.flows.served import Served, until
 if TYPE_CHECKING:
     from tests.contract.milvus import TestedMilvus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.placed]
 WORKERS = 2
 
 
