@@ -26,6 +26,9 @@ SECRET = "soutu-local-stack"  # noqa: S105 (it guards what only this machine rea
 MODELS = STACK / "models"
 _ETCD_PORT = 2379
 _ANOTHER_ENDS_S = 20.0
+_SESSION_S = (
+    90  # Milvus ends when it has not run for that long; by itself it says 30, less than a busy machine's
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,14 @@ def milvus(place: Path) -> Started:
         client.close()
 
     return Started(
-        command=[str(program), "--data", str(place / "data"), "--proxy-port", str(port)],
+        command=[
+            str(program), "--data", str(place / "data"), "--proxy-port", str(port),
+            "--extra-config", f"common.session.ttl={_SESSION_S}",
+        ],
         answers=answers,
         settings={"SOUTU_INDEX_URL": f"http://127.0.0.1:{port}"},
         ends_by=signal.SIGINT,  # SIGTERM makes it wait for something that does not come
-    )
+    )  # fmt: skip
 
 
 def triton(place: Path) -> Started:

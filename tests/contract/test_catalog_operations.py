@@ -1,6 +1,7 @@
 """The Catalog port's promises on operations, their leases and their checkpoints."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -63,6 +64,33 @@ async def test_the_oldest_that_nobody_holds_is_claimed(
     assert other is not None
     assert other.uid == second.uid
     assert await catalog.claim_operation("she", LEASE_S) is None
+
+
+async def test_of_those_that_renew_indexes_a_collection_has_one_at_work(
+    catalog: Catalog, pictures: Collection, clock: MovableClock
+) -> None:
+    kinds = (OperationKind.PURGE, OperationKind.REBUILD, OperationKind.PURGE)
+    asked_for = [await catalog.create_operation(kind, pictures.uid, pictures.id, {}) for kind in kinds]
+    elsewhere = await catalog.create_operation(OperationKind.PURGE, pictures.uid + 1, "other", {})
+    export = await asked(catalog, pictures)
+    for each in (asked_for[0], elsewhere, export):
+        claimed = await catalog.claim_operation("me", LEASE_S)
+        assert claimed is not None
+        assert claimed.uid == each.uid
+    assert await catalog.claim_operation("you", LEASE_S) is None
+    clock.move(LEASE_S + 1)  # the first one's process has gone: it goes on before the others begin
+    again = await catalog.claim_operation("you", LEASE_S)
+    assert again is not None
+    assert again.uid == asked_for[0].uid
+    for each in (elsewhere, export):
+        await catalog.finish_operation(each.uid, "me", OperationState.SUCCEEDED, Progress())
+    for before, after in pairwise(asked_for):
+        assert await catalog.claim_operation("she", LEASE_S) is None
+        holder = "you" if before is asked_for[0] else "she"
+        await catalog.finish_operation(before.uid, holder, OperationState.SUCCEEDED, Progress())
+        claimed = await catalog.claim_operation("she", LEASE_S)
+        assert claimed is not None
+        assert claimed.uid == after.uid
 
 
 async def test_an_operation_is_claimed_by_one_only(catalog: Catalog, pictures: Collection) -> None:

@@ -35,7 +35,7 @@ class Pair:
     def told(self, call: Callable[[Client], T]) -> T:
         """What both answer to a call that changes something; AssertionError where that is not the same."""
         ours, theirs = call(self.embedded), call(self.on_stack)
-        assert ours == theirs
+        assert ours == theirs, f"{ours} is not {theirs}"
         return ours
 
     def alike(self, ask: Callable[[Client], Sequence[Match]]) -> Sequence[Match]:

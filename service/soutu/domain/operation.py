@@ -27,6 +27,11 @@ class OperationKind(StrEnum):
         """Whether it writes a collection's images: of these a collection has one at a time."""
         return self in (OperationKind.BUILD, OperationKind.SYNC, OperationKind.IMPORT)
 
+    @property
+    def renews(self) -> bool:
+        """Whether it makes a collection's indexes again: of these one is at work at a time, oldest first."""
+        return self in (OperationKind.PURGE, OperationKind.REBUILD)
+
 
 class OperationState(StrEnum):
     """PENDING and RUNNING are unfinished; the others are final."""

@@ -122,6 +122,7 @@ class OperationRunner:
             running.over.set()
             self._taken.discard(operation.uid)
             self._turns.release()
+            self._wake.set()  # another one may have waited for it
 
     async def _held(self, job: Job) -> bool:
         try:

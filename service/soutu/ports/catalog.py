@@ -210,7 +210,8 @@ class OperationCatalog(Protocol):
     async def operations(self, after_uid: int, limit: int) -> Sequence[Operation]: ...
 
     async def claim_operation(self, owner: str, lease_s: float) -> Operation | None:
-        """The oldest unfinished operation that nobody holds, now held by `owner` and RUNNING."""
+        """The oldest unfinished operation that nobody holds, now held by `owner` and RUNNING. Of those that
+        renew a collection's indexes only one is at work; the others wait, oldest first."""
         ...
 
     async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:

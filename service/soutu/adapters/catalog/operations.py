@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.part import CatalogPart
@@ -56,7 +56,8 @@ class SqlOperations(CatalogPart):
         return [_operation_of(row) for row in await self._database.mappings(statement)]
 
     async def claim_operation(self, owner: str, lease_s: float) -> Operation | None:
-        """The oldest operation that is PENDING, or RUNNING with no lease left, now held by `owner`."""
+        """The oldest operation that is PENDING, or RUNNING with no lease left, now held by `owner`. While one
+        that renews a collection's indexes is at work, in whichever process, others of these wait."""
         now = self._clock.now()
         lease = {"lease_owner": owner, "lease_until": now + timedelta(seconds=lease_s)}
 
@@ -205,7 +206,24 @@ async def _refuse_second_backup(connection: AsyncConnection) -> None:
 
 def _claimable(now: datetime) -> ColumnElement[bool]:
     lapsed = or_(operations.c.lease_until.is_(None), operations.c.lease_until < now)
-    return or_(operations.c.state == _PENDING, and_(operations.c.state == _RUNNING, lapsed))
+    free = or_(operations.c.state == _PENDING, and_(operations.c.state == _RUNNING, lapsed))
+    return and_(free, ~_behind_another())
+
+
+def _behind_another() -> ColumnElement[bool]:
+    """Whether an operation has to wait for another one that renews the same collection's indexes. Of two that
+    were begun at once the younger may be seen, and taken, first."""
+    other = operations.alias("other")
+    renewing = [kind.value for kind in OperationKind if kind.renews]
+    at_work = and_(operations.c.state == _PENDING, other.c.state == _RUNNING)
+    return exists().where(
+        operations.c.kind.in_(renewing),
+        other.c.kind.in_(renewing),
+        other.c.collection_uid == operations.c.collection_uid,
+        other.c.uid != operations.c.uid,
+        other.c.state.in_((_PENDING, _RUNNING)),
+        or_(other.c.uid < operations.c.uid, at_work),
+    )
 
 
 def _new(now: datetime) -> dict[str, object]:
