@@ -1,38 +1,47 @@
 """Several processes on one port, catalogue, index and objects: to clients they are one service."""
 
+import itertools
 import os
 import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from scripts.stack.running import Running
-from soutu.client import SoutuCallError
+from soutu.client import Client, SoutuCallError
+from soutu.v1.admin_service_pb2 import PurgeImagesRequest
+from soutu.v1.admin_service_pb2_grpc import AdminServiceStub
 from soutu.v1.image_service_pb2 import ON_CONFLICT_REPLACE, DeleteImageRequest
 from soutu.v1.image_service_pb2_grpc import ImageServiceStub
 from soutu.v1.search_pb2 import SearchRequest
 from soutu.v1.search_pb2_grpc import SearchServiceStub
-from tests.contract.servers import server
 from tests.flows import pictures
+from tests.flows.elsewhere import Places
+from tests.flows.inside import check_at_rest, kept_indexes
+from tests.flows.ledgers import Ledger, ids, image_id, listed
+from tests.flows.ledgers import found as all_found
+from tests.flows.refusals import NEVER
 from tests.flows.served import Served, until
-
-if TYPE_CHECKING:
-    from tests.contract.milvus import TestedMilvus
 
 pytestmark = [pytest.mark.slow, pytest.mark.placed]
 WORKERS = 2
+WRITERS = 3
+LAPSED_S = 12.0  # longer than a lease
+REST_S = 120.0
 
 
 class ServedTogether(Served):
-    """`soutu serve --workers 2`."""
+    """`soutu serve --profile cluster --workers 2`."""
 
     def program(self) -> Sequence[str]:
-        return *super().program(), "--workers", str(WORKERS)
+        return *super().program(), "--profile", "cluster", "--workers", str(WORKERS)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that serve, in the order of their start."""
@@ -48,21 +57,15 @@ def _serves(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(scope="module")
-def together(
-    tmp_path_factory: pytest.TempPathFactory, milvus: "TestedMilvus", s3: Running
-) -> Iterator[ServedTogether]:
+def together(whole_stack: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedTogether]:
     place = tmp_path_factory.mktemp("together")
-    with server("mariadb", place / "mariadb") as mariadb:
-        settings = {
-            **mariadb.settings,
-            **s3.settings,
-            **milvus.settings,
-            "SOUTU_OBJECTS_URL": f"{s3.settings['SOUTU_OBJECTS_URL']}/together",
-            "SOUTU_DECODE_WORKERS": "1",
-            "SOUTU_INDEX_INDEXED_WAIT_S": "20",
-        }
-        with ServedTogether(place / "service", settings=settings) as served:
-            yield served
+    settings = {
+        **whole_stack.of(place),
+        "SOUTU_DECODE_WORKERS": "1",
+        "SOUTU_INDEX_INDEXED_WAIT_S": "20",
+    }
+    with ServedTogether(place / "service", settings=settings) as served:
+        yield served
 
 
 def connections(address: str, count: int) -> list[grpc.Channel]:
@@ -127,7 +130,7 @@ def test_a_worker_that_dies_is_replaced_and_another_follows(together: ServedToge
 def test_a_worker_that_stood_still_is_caught_up_with(together: ServedTogether) -> None:
     for turn, worker in enumerate(together.workers()):
         worker.suspend()
-        time.sleep(12)  # longer than its lease
+        time.sleep(LAPSED_S)
         worker.resume()
         assert until(partial(_uploaded, together, f"after{turn}", 40 + turn), 60)
         for channel in connections(together.address, 4):
@@ -154,3 +157,107 @@ def _finds(channel: grpc.Channel, name: str) -> bool:
         return name in found(channel, "late0")
     except grpc.RpcError:
         return False
+
+
+def test_writes_that_go_on_while_workers_die_and_stand_still_are_all_kept(together: ServedTogether) -> None:
+    together.client.collections.create("busy")
+    ledgers, over = [Ledger("busy") for _ in range(WRITERS)], threading.Event()
+    with ThreadPoolExecutor(WRITERS) as pool:
+        writers = [
+            pool.submit(written, together.address, ledger, 10_000 * number, over)
+            for number, ledger in enumerate(ledgers)
+        ]
+        for turn in range(WORKERS):
+            stood_still(together, turn)
+            killed(together, turn)
+        over.set()
+        outcomes = Counter(itertools.chain(*(writer.result() for writer in writers)))
+    assert not outcomes.keys() & {*NEVER}
+    print(f"written: {sum(map(len, (each.present for each in ledgers)))}, broken off: {dict(outcomes)}")
+    unsure = ids(set().union(*(each.unsure for each in ledgers)))
+    present = ids(set().union(*(each.present for each in ledgers)))
+    assert len(present) > WRITERS * WORKERS
+    assert until(partial(_at_rest, together), REST_S)
+    client = together.client
+    assert listed(client, "busy") - unsure == present - unsure
+    assert set(all_found(client, "busy", 1)) == listed(client, "busy")
+
+
+def written(address: str, ledger: Ledger, first: int, over: threading.Event) -> list[str]:
+    """Uploads, and now and then deletes, until it is over; what calls that broke off were answered with."""
+    broken: list[str] = []
+    with Client(address, timeout_s=20) as client:
+        for number in itertools.count(first):
+            if over.is_set():
+                return broken
+            try:
+                ledger.upload(client, number)
+                if number % 3 == 2 and number - 1 in ledger.present:
+                    ledger.delete(client, number - 1)
+            except SoutuCallError as error:
+                broken.append(error.reason or error.status)
+    raise AssertionError("there is no end of numbers")
+
+
+def stood_still(together: ServedTogether, turn: int) -> None:
+    """Stops one process for longer than its lease."""
+    worker = together.workers()[turn]
+    worker.suspend()
+    time.sleep(LAPSED_S)
+    worker.resume()
+
+
+def killed(together: ServedTogether, turn: int) -> None:
+    """Kills one process, and waits until another one has taken its place."""
+    before = together.workers()
+    os.kill(before[turn].pid, signal.SIGKILL)
+    assert until(partial(_renewed, together, before), 60)
+
+
+def _at_rest(together: ServedTogether) -> bool:
+    """Whether index and catalogue hold the same, though nobody has stopped."""
+    try:
+        check_at_rest(together)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_purges_through_several_processes_at_once_all_succeed(together: ServedTogether) -> None:
+    client = together.client
+    client.collections.create("purged")
+    for number in range(12):
+        client.images.upload("purged", pictures.jpeg(500 + number), image_id=image_id(number))
+    channels = connections(together.address, 4)
+    requests = [
+        PurgeImagesRequest(
+            parent="collections/purged",
+            names=[f"collections/purged/images/{image_id(number)}" for number in (turn, turn + 4)],
+        )
+        for turn in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        begun = [
+            pool.submit(AdminServiceStub(channel).PurgeImages, request, timeout=60)
+            for channel, request in zip(channels, requests, strict=True)
+        ]
+    for each in begun:
+        operation = client.operations.wait(each.result().name, REST_S)
+        assert not operation.HasField("error"), operation.error
+    assert listed(client, "purged") == ids(range(8, 12))
+    for channel in channels:
+        assert until(partial(_finds_all, channel, ids(range(9, 12))), 60)
+        channel.close()
+    generations = [each.uid for name in ("c", "busy", "purged") for each in client.generations.list(name)]
+    assert until(lambda: kept_indexes(together) == set(generations), 60)
+    assert until(partial(_at_rest, together), REST_S)
+
+
+def _finds_all(channel: grpc.Channel, images: set[str]) -> bool:
+    query = SearchRequest(collection="collections/purged")
+    query.parts.add().stored_image = f"collections/purged/images/{image_id(8)}"
+    try:
+        answer = SearchServiceStub(channel).Search(query, timeout=60)
+    except grpc.RpcError:
+        return False
+    return {match.image.name.rpartition("/")[2] for match in answer.matches} == images
