@@ -13,8 +13,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Every server that is started would compile all its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Of the flows that run on the stack, too: those that each of its parts has a share in.
+STACK_FLOWS := $(addprefix tests/flows/test_,search.py pages.py filters.py images.py alter.py generations.py \
+	generations_under_load.py purge.py restart.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all lint format stubs docs bench load stack stack-down lock clean
+.PHONY: help env dev demo test test-all test-stack lint format stubs docs bench load stack stack-down lock clean
 
 help: ## Lists these verbs
 	@echo "Soutu finds pictures by pictures. Start with: make demo"
@@ -48,6 +52,9 @@ test: $(DEV) ## Runs the fast tests; ARGS are passed to pytest
 
 test-all: $(DEV) ## Runs every test
 	$(BIN)/python -m pytest -m "" $(ARGS)
+
+test-stack: $(DEV) ## Runs flows on the stack: a choice of them, or ARGS=tests/flows
+	$(BIN)/python -m pytest -m "" --on-stack= $(or $(ARGS),$(STACK_FLOWS))
 
 lint: $(DEV) ## Checks style, types, the contract and the generated code
 	$(BIN)/ruff check .
