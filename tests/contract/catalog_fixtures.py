@@ -14,6 +14,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Content, Exif, Image, Keeping, Metadata, Original
 from soutu.domain.model import ModelRef
 from soutu.domain.writing import Commit, Put, Written
+from soutu.ports.catalog import CaughtUp
 
 MODEL = ModelRef("descriptor", "1")
 DRAFT = CollectionDraft("pictures", MODEL, 4)
@@ -62,6 +63,15 @@ def put(image_id: str, of: str = "", **options: Any) -> Put:
         "embeddings": {MODEL: vector()},
     }
     return Put(image_id, **(fields | options))
+
+
+def at(revision: int) -> CaughtUp:
+    """A generation that has followed up to this revision and no further."""
+
+    async def caught_up(wanted: int) -> bool:
+        return wanted <= revision
+
+    return caught_up
 
 
 def written(commit: Commit, position: int = 0) -> Written:

@@ -10,7 +10,7 @@ from soutu.domain.model import ModelRef
 from soutu.domain.operation import OperationKind, OperationState, Progress
 from soutu.domain.writing import Failure, Remove
 from soutu.ports import Catalog
-from tests.contract.catalog_fixtures import MODEL, MovableClock, content, put, vector
+from tests.contract.catalog_fixtures import MODEL, MovableClock, at, content, put, vector
 
 OTHER = ModelRef("other", "2")
 BY_OTHER = GenerationDraft("second", OTHER, 8, IndexSpec(parameters={"m": 8}, candidates=50))
@@ -70,9 +70,9 @@ async def test_publishing_needs_the_very_revision(
     generation = await ready(catalog, pictures)
     await catalog.commit(pictures.uid, [put("a")])
     clock.move(1)
-    assert not await catalog.publish_generation(generation, 0)
+    assert not await catalog.publish_generation(generation, at(0))
     assert (await catalog.head("pictures")).generation.id == "g1"
-    assert await catalog.publish_generation(generation, 1)
+    assert await catalog.publish_generation(generation, at(1))
     active = (await catalog.head("pictures")).generation
     assert (active.id, active.publish_time) == ("second", clock.now())
     assert (await catalog.head("pictures", "g1")).generation.state is GenerationState.READY
@@ -83,17 +83,17 @@ async def test_only_a_ready_generation_that_exists_is_published(
 ) -> None:
     generation = await made(catalog, pictures)
     with refused(Reason.GENERATION_UNREADY):
-        await catalog.publish_generation(generation, 0)
+        await catalog.publish_generation(generation, at(0))
     await catalog.delete_generation(generation)
     with refused(Reason.GENERATION_NOT_FOUND):
-        await catalog.publish_generation(generation, 0)
+        await catalog.publish_generation(generation, at(0))
 
 
 async def test_the_active_generation_is_not_deleted(catalog: Catalog, pictures: Collection) -> None:
     first = (await catalog.head("pictures")).generation
     with refused(Reason.GENERATION_ACTIVE):
         await catalog.delete_generation(first)
-    await catalog.publish_generation(await ready(catalog, pictures), 0)
+    await catalog.publish_generation(await ready(catalog, pictures), at(0))
     await catalog.delete_generation(first)
     assert [each.id for each in await catalog.generations(pictures.uid)] == ["second"]
 

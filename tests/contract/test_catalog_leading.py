@@ -7,7 +7,7 @@ import pytest
 from soutu.domain.collection import Collection
 from soutu.domain.lead import Lead, LeadLostError
 from soutu.ports import Catalog
-from tests.contract.catalog_fixtures import MovableClock, put
+from tests.contract.catalog_fixtures import MovableClock, at, put
 
 LEASE_S = 10.0
 
@@ -90,7 +90,7 @@ async def test_what_is_gone_has_no_standing(catalog: Catalog, pictures: Collecti
     old = (await catalog.head("pictures")).generation
     new = await catalog.create_replacement(old, "g1~")
     assert [each.image_count for each in await catalog.standings()] == [1, 1]
-    assert await catalog.replace_generation(old, new, at_revision=1)
+    assert await catalog.replace_generation(old, new, at(1))
     assert [(each.generation.uid, each.lead) for each in await catalog.standings()] == [(new.uid, None)]
     assert not await catalog.tell_lead(lead, 1, ready=True, lease_s=LEASE_S)
     await catalog.take_lead(new.uid, "a", LEASE_S)

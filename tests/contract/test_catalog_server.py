@@ -18,8 +18,8 @@ from soutu.adapters.catalog.tables import SCHEMA
 from soutu.domain.collection import Collection
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import OperationKind
-from soutu.domain.writing import Remove, Written
-from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, content, put, written
+from soutu.domain.writing import Commit, Remove, Written
+from tests.contract.catalog_fixtures import DRAFT, MODEL, MovableClock, at, content, put, written
 from tests.contract.databases import connected
 
 PATIENCE_S = 3.0
@@ -290,3 +290,24 @@ async def test_a_join_is_one_read(catalog: SqlCatalog, pictures: Collection) -> 
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert len(sent) == 1
+
+
+async def test_while_one_process_switches_generations_others_follow_but_do_not_commit(
+    catalog: SqlCatalog, other: SqlCatalog, pictures: Collection
+) -> None:
+    old = (await catalog.head("pictures")).generation
+    new = await catalog.create_replacement(old, "g1~")
+    late: list[asyncio.Task[Commit]] = []
+
+    async def caught_up(revision: int) -> bool:
+        late.extend(asyncio.create_task(other.commit(pictures.uid, [put(f"{n}")])) for n in range(3))
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(1):  # a connection is left to whoever follows
+            assert await other.take_lead(new.uid, "other", 10.0)
+        return revision == 0 and not any(each.done() for each in late)
+
+    assert await catalog.replace_generation(old, new, caught_up)
+    assert sorted([(await each).revision for each in late]) == [1, 2, 3]
+    again = await catalog.create_replacement(new, "g1~")
+    assert not await catalog.replace_generation(new, again, at(2))
+    assert (await catalog.head("pictures")).generation.uid == new.uid

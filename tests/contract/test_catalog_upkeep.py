@@ -20,6 +20,7 @@ from tests.contract.catalog_fixtures import (
     DRAFT,
     MODEL,
     MovableClock,
+    at,
     content,
     image_written,
     put,
@@ -234,15 +235,15 @@ async def test_a_generation_takes_anothers_place(
     new = await catalog.create_replacement(old, "g1~")
     assert await catalog.create_replacement(old, "g1~") == new
     assert (new.state, new.followed) == (GenerationState.BUILDING, 0)
-    assert not await catalog.replace_generation(old, new, at_revision=0)
-    assert await catalog.replace_generation(old, new, at_revision=1)
+    assert not await catalog.replace_generation(old, new, at(0))
+    assert await catalog.replace_generation(old, new, at(1))
     head = await catalog.head("pictures")
     assert head.collection.active_generation == head.generation.uid == new.uid
     assert head.generation == replace(old, uid=new.uid, followed=new.followed)
     assert [each.uid for each in await catalog.generations(pictures.uid)] == [new.uid]
     assert len(await catalog.embeddings(MODEL, [content("a").sha256])) == 1
     with pytest.raises(SoutuError) as gone:
-        await catalog.replace_generation(old, new, at_revision=1)
+        await catalog.replace_generation(old, new, at(1))
     assert gone.value.reason is Reason.GENERATION_NOT_FOUND
 
 

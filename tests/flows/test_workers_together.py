@@ -18,6 +18,7 @@ import pytest
 from soutu.client import Client, SoutuCallError
 from soutu.v1.admin_service_pb2 import PurgeImagesRequest
 from soutu.v1.admin_service_pb2_grpc import AdminServiceStub
+from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_HNSW, Index
 from soutu.v1.image_service_pb2 import ON_CONFLICT_REPLACE, DeleteImageRequest
 from soutu.v1.image_service_pb2_grpc import ImageServiceStub
 from soutu.v1.search_pb2 import SearchRequest
@@ -223,6 +224,27 @@ def _at_rest(together: ServedTogether) -> bool:
     return True
 
 
+def test_a_generation_is_published_while_every_process_writes(together: ServedTogether) -> None:
+    client = together.client
+    client.collections.create("moving")
+    ledgers, over = [Ledger("moving") for _ in range(WRITERS)], threading.Event()
+    with ThreadPoolExecutor(WRITERS) as pool:
+        writers = [
+            pool.submit(written, together.address, ledger, 10_000 * number, over)
+            for number, ledger in enumerate(ledgers)
+        ]
+        try:
+            client.generations.create("moving", "flat", index=Index(type=INDEX_TYPE_FLAT)).wait(REST_S)
+            active = [client.generations.publish("flat", "moving").index.type]
+            active.append(client.generations.roll_back("moving").index.type)
+        finally:
+            over.set()
+        assert not [broken for writer in writers for broken in writer.result()]
+    assert active == [INDEX_TYPE_FLAT, INDEX_TYPE_HNSW]
+    assert until(partial(_at_rest, together), REST_S)
+    assert listed(client, "moving") == ids(set().union(*(each.present for each in ledgers)))
+
+
 def test_purges_through_several_processes_at_once_all_succeed(together: ServedTogether) -> None:
     client = together.client
     client.collections.create("purged")
@@ -248,7 +270,9 @@ def test_purges_through_several_processes_at_once_all_succeed(together: ServedTo
     for channel in channels:
         assert until(partial(_finds_all, channel, ids(range(9, 12))), 60)
         channel.close()
-    generations = [each.uid for name in ("c", "busy", "purged") for each in client.generations.list(name)]
+    generations = [
+        each.uid for name in ("c", "busy", "moving", "purged") for each in client.generations.list(name)
+    ]
     assert until(lambda: kept_indexes(together) == set(generations), 60)
     assert until(partial(_at_rest, together), REST_S)
 

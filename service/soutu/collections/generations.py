@@ -144,12 +144,14 @@ class Generations:
 
     async def _switched(self, head: Head) -> bool:
         end = self._clock.monotonic() + HOLD_S
+
+        async def caught_up(revision: int) -> bool:
+            left_s = max(end - self._clock.monotonic(), 0.0)
+            return await self._followers.reached(head.generation, revision, left_s)
+
         async with self._commits.hold(head.collection.uid):
-            while (left_s := end - self._clock.monotonic()) > 0:  # again if a commit was still under way
-                revision = (await self._catalog.head(head.collection.id)).collection.revision
-                if not await self._followers.reached(head.generation, revision, left_s):
-                    return False
-                if await self._catalog.publish_generation(head.generation, revision):
+            while self._clock.monotonic() < end:  # again if a commit was still under way
+                if await self._catalog.publish_generation(head.generation, caught_up):
                     return True
             return False
 

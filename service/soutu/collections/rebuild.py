@@ -97,12 +97,12 @@ class Rebuilds:
                 return
 
     async def _swapped(self, head: Head, new: Generation) -> bool:
+        async def caught_up(revision: int) -> bool:
+            return await self._followers.reached(new, revision, HOLD_S / _COMMITS)
+
         async with self._commits.hold(head.collection.uid):
             for _ in range(_COMMITS):  # again if a commit was still under way
-                revision = (await self._catalog.head(head.collection.id)).collection.revision
-                if not await self._followers.reached(new, revision, HOLD_S / _COMMITS):
-                    return False
-                if await self._catalog.replace_generation(head.generation, new, revision):
+                if await self._catalog.replace_generation(head.generation, new, caught_up):
                     return True
             return False
 

@@ -1,6 +1,6 @@
 """The database that everything else can be made again from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,9 @@ from soutu.domain.lead import Lead, Standing
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write
+
+CaughtUp = Callable[[int], Awaitable[bool]]
+"""Whether a generation has followed its collection up to a revision, which it may wait for."""
 
 
 class CollectionCatalog(Protocol):
@@ -56,9 +59,11 @@ class CollectionCatalog(Protocol):
         COLLECTION_NOT_FOUND, GENERATION_EXISTS."""
         ...
 
-    async def publish_generation(self, generation: Generation, at_revision: int) -> bool:
-        """Makes a READY generation the active one, if the collection is still at that revision: false
-        otherwise. GENERATION_NOT_FOUND, GENERATION_UNREADY."""
+    async def publish_generation(self, generation: Generation, caught_up: CaughtUp) -> bool:
+        """Makes a READY generation the active one, at a revision that `caught_up` says yes to: false
+        otherwise. Commits that other processes make to the collection wait until it has answered, which is to
+        take two seconds at the most; those of this one the caller holds. GENERATION_NOT_FOUND,
+        GENERATION_UNREADY."""
         ...
 
     async def create_replacement(self, old: Generation, generation_id: str) -> Generation:
@@ -67,8 +72,8 @@ class CollectionCatalog(Protocol):
 
     async def set_candidates(self, generation_uid: int, candidates: int) -> None: ...
 
-    async def replace_generation(self, old: Generation, new: Generation, at_revision: int) -> bool:
-        """Gives `new` the id, state and rank of `old`, which is forgotten; false at another revision."""
+    async def replace_generation(self, old: Generation, new: Generation, caught_up: CaughtUp) -> bool:
+        """Gives `new` the id, state and rank of `old`, which is forgotten; `caught_up` as for publishing."""
         ...
 
     async def delete_generation(self, generation: Generation) -> None:

@@ -23,6 +23,7 @@ from soutu.domain.lead import Lead
 from soutu.domain.model import ModelRef
 from soutu.domain.query import Point
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write, Written
+from soutu.ports.catalog import CaughtUp
 
 MODEL = ModelRef("descriptor", "1")
 THEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -118,7 +119,10 @@ class ListCatalog:
     async def set_generation_state(self, generation_uid: int, state: GenerationState) -> None:
         self._change(generation_uid, state=state)
 
-    async def publish_generation(self, generation: Generation, at_revision: int) -> bool:
+    async def publish_generation(self, generation: Generation, caught_up: CaughtUp) -> bool:
+        at_revision = self.revision
+        if not await caught_up(at_revision):
+            return False
         if self.late:
             self.late -= 1
             self.put(90 + self.late)

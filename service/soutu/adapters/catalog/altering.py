@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import collection_of, generation_of
+from soutu.adapters.catalog.switching import switched
 from soutu.adapters.catalog.tables import collections, contents, generations, images, leads
 from soutu.domain.collection import (
     Collection,
@@ -20,6 +21,7 @@ from soutu.domain.collection import (
     GenerationState,
 )
 from soutu.domain.errors import Reason, SoutuError, invalid_field
+from soutu.ports.catalog import CaughtUp
 
 _TICK = timedelta(microseconds=1)
 
@@ -68,18 +70,15 @@ class SqlAltering(CatalogPart):
 
         await self._database.write(change)
 
-    async def replace_generation(self, old: Generation, new: Generation, at_revision: int) -> bool:
+    async def replace_generation(self, old: Generation, new: Generation, caught_up: CaughtUp) -> bool:
         """Puts `new` in the place of `old`: its id, its state, and whether it is the active one; `old` is
-        forgotten. False, changing nothing, unless the collection is at that very revision;
-        GENERATION_NOT_FOUND where one of them is gone."""
+        forgotten. False, changing nothing, unless at a revision that `caught_up` says yes to;
+        GENERATION_NOT_FOUND where one of them is gone, COLLECTION_NOT_FOUND."""
 
-        async def swap(connection: AsyncConnection) -> bool:
-            if (await _locked(connection, old.collection_uid)).revision != at_revision:
-                return False
+        async def swap(connection: AsyncConnection) -> None:
             await _swap(connection, old.uid, new.uid)
-            return True
 
-        return await self._database.write(swap)
+        return await switched(self._database, old.collection_uid, caught_up, swap)
 
     async def statistics(self, collection_uid: int) -> CollectionStatistics:
         """Numbers about the images that the collection holds now."""

@@ -1,5 +1,6 @@
 """The write transaction: images, embeddings, request id, checkpoint and revision, all or nothing."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.collections import live_revision, move_revision
+from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.flush import flush
 from soutu.adapters.catalog.gather import deletions_of, images_of, lost_contents
 from soutu.adapters.catalog.ledger import DRAFT_UID, Ledger, runs
@@ -15,12 +17,21 @@ from soutu.adapters.catalog.progress import record_checkpoint
 from soutu.adapters.catalog.replay import first_answer, remember
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.writing import Checkpoint, Commit, Put, Reckoning, Request, Write, Written
+from soutu.ports import Clock
 
 Outcome = Written | SoutuError
 
 
 class SqlCommits(CatalogPart):
-    """Keeps the writing part of the Catalog port."""
+    """Keeps the writing part of the Catalog port.
+
+    Commits take half of the connections that write, at the most: while they wait for a collection's lock,
+    followers tell how far they are.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self._commits = asyncio.Semaphore(max(database.writers // 2, 1))
 
     async def commit(
         self,
@@ -52,7 +63,8 @@ class SqlCommits(CatalogPart):
             return done
 
         memory = self._database.memory
-        return await self._database.write(work, (lambda: memory.forget(touched)) if memory else None)
+        async with self._commits:
+            return await self._database.write(work, (lambda: memory.forget(touched)) if memory else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class Database:
         return self._writer.url
 
     @property
+    def writers(self) -> int:
+        """How many transactions write at a time."""
+        return self._ways.writers
+
+    @property
     def is_file(self) -> bool:
         """Whether it is a file of this process, and no server's."""
         return self.url.get_backend_name() == "sqlite"

@@ -12,12 +12,14 @@ from soutu.adapters.catalog.operations import insert_generation_work
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.progress import record_unfollowed
 from soutu.adapters.catalog.rows import generation_of
+from soutu.adapters.catalog.switching import locked, switched
 from soutu.adapters.catalog.tables import collections, embeddings, generations, leads
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.lead import Lead
 from soutu.domain.operation import Operation
 from soutu.domain.writing import Failure
+from soutu.ports.catalog import CaughtUp
 
 _CHUNK = 1_000
 
@@ -40,7 +42,7 @@ class SqlGenerations(CatalogPart):
         now = self._clock.now()
 
         async def create(connection: AsyncConnection) -> Operation:
-            collection_id, _ = await _lock(connection, collection_uid)
+            collection_id, _ = await locked(connection, collection_uid)
             named = draft.id or await _free_id(connection, collection_uid)
             uid = await insert_generation(
                 connection, collection_uid, named, draft, GenerationState.BUILDING, now
@@ -50,15 +52,12 @@ class SqlGenerations(CatalogPart):
 
         return await self._database.write(create)
 
-    async def publish_generation(self, generation: Generation, at_revision: int) -> bool:
-        """Makes a READY generation the active one if the collection is at that very revision; false
-        otherwise. GENERATION_NOT_FOUND, GENERATION_UNREADY."""
+    async def publish_generation(self, generation: Generation, caught_up: CaughtUp) -> bool:
+        """Makes a READY generation the active one at a revision of the collection that `caught_up` says yes
+        to; false otherwise. GENERATION_NOT_FOUND, GENERATION_UNREADY, COLLECTION_NOT_FOUND."""
         now = self._clock.now()
 
-        async def publish(connection: AsyncConnection) -> bool:
-            _, revision = await _lock(connection, generation.collection_uid)
-            if revision != at_revision:
-                return False
+        async def publish(connection: AsyncConnection) -> None:
             own = generations.c.uid == generation.uid
             state = (await connection.execute(select(generations.c.state).where(own))).scalar_one_or_none()
             if state is None:
@@ -71,9 +70,8 @@ class SqlGenerations(CatalogPart):
                 .where(collections.c.uid == generation.collection_uid)
                 .values(active_generation=generation.uid)
             )
-            return True
 
-        return await self._database.write(publish)
+        return await switched(self._database, generation.collection_uid, caught_up, publish)
 
     async def delete_generation(self, generation: Generation) -> None:
         """Forgets the generation and, if no other has its model, its embeddings too; GENERATION_ACTIVE."""
@@ -154,16 +152,6 @@ async def _set(connection: AsyncConnection, uid: int, values: Mapping[str, objec
     if (await connection.execute(known)).first() is None:
         raise SoutuError(Reason.GENERATION_NOT_FOUND)
     await connection.execute(update(generations).where(generations.c.uid == uid).values(**values))
-
-
-async def _lock(connection: AsyncConnection, collection_uid: int) -> tuple[str, int]:
-    """The collection's id and revision, its row locked until the transaction ends; COLLECTION_NOT_FOUND."""
-    own = collections.c.uid == collection_uid, collections.c.id.is_not(None)
-    statement = select(collections.c.id, collections.c.revision).where(*own).with_for_update()
-    row = (await connection.execute(statement)).first()
-    if row is None:
-        raise SoutuError(Reason.COLLECTION_NOT_FOUND)
-    return row.id, row.revision
 
 
 async def _free_id(connection: AsyncConnection, collection_uid: int) -> str:
