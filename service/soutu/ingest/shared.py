@@ -19,6 +19,7 @@ from soutu.ingest.leading import Held, Leading
 from soutu.observe.logs import logger
 from soutu.ports import Catalog, Clock, VectorIndex
 
+_RETRY_S = 1.0
 _SUSPECT_S = 30.0  # between comparisons that searches of this process ask for
 _log = logger(__name__)
 
@@ -232,7 +233,11 @@ class SharedFollowers(Followers):
         """Opens for searching what another process fills. An index that should hold something and does not
         was lost a moment ago: whoever leads is about to find out."""
         generation = standing.generation
-        kept = await self._index.open(generation.uid, generation.dimension, generation.index)
+        try:
+            kept = await self._index.open(generation.uid, generation.dimension, generation.index)
+        except SoutuError:
+            await asyncio.sleep(_RETRY_S)  # not at each look
+            raise
         if kept or not standing.image_count:
             self._opened.add(generation.uid)
 
