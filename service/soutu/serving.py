@@ -11,6 +11,7 @@ from pathlib import Path
 from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import BUNDLED_MODEL, Service, cores, decode_limits, running
 from soutu.domain.errors import SoutuError
+from soutu.observe.busyness import Busyness
 from soutu.observe.logs import configure, logger
 from soutu.observe.metrics import Metrics
 from soutu.ports import Clock
@@ -102,7 +103,8 @@ async def _serve(
     ready: Callable[[str], None] | None,
     ended: asyncio.Event,
 ) -> None:
-    settings, admission = service.settings.server, Admission(_admission(service.settings), service.metrics)
+    settings, busyness = service.settings.server, Busyness.of_running_loop()
+    admission = Admission(_admission(service.settings), service.metrics, busyness)
     calls = Calls(service.metrics, _access(service), admission, Patience(settings.idle_s))
     servicers, limit_bytes = _servicers(service, admission), settings.message_bytes
     limits = ServerLimits(limit_bytes, settings.idle_s, shared_port=listening.shared)

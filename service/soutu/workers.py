@@ -18,6 +18,7 @@ from multiprocessing.context import SpawnProcess
 from soutu.adapters.data_directory import DataDirectory
 from soutu.bootstrap import serves_beside_others
 from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.busyness import watched_loop
 from soutu.observe.logs import configure, logger
 from soutu.settings import Settings, SettingsError
 
@@ -134,7 +135,8 @@ def _came_up(worker: _Worker) -> bool:
 
 def _work(settings: Settings, address: str, number: int, line: Connection) -> None:
     """The life of one worker."""
-    asyncio.run(_served(settings, address, number, line))
+    with asyncio.Runner(loop_factory=watched_loop) as runner:
+        runner.run(_served(settings, address, number, line))
 
 
 async def _served(settings: Settings, address: str, number: int, line: Connection) -> None:

@@ -30,6 +30,7 @@ def serve(
     """Serve a data directory until interrupted; running calls may finish first."""
     import asyncio
 
+    from soutu.observe.busyness import watched_loop
     from soutu.serving import serve as serve_forever
     from soutu.workers import serve_together
 
@@ -38,7 +39,8 @@ def serve(
     settings = invocation.settings({key: value for key, value in said.items() if value is not None})
     if workers > 1:
         return serve_together(settings, workers, _announced)
-    return asyncio.run(serve_forever(settings, ready=_announced))
+    with asyncio.Runner(loop_factory=watched_loop) as runner:
+        return runner.run(serve_forever(settings, ready=_announced))
 
 
 def _announced(address: str) -> None:

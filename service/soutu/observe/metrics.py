@@ -100,6 +100,10 @@ class Metrics:
         self._requests.labels(method, code).inc()
         self._request_seconds.labels(method).observe(seconds)
 
+    def request_refused(self, method: str, code: str) -> None:
+        """A call was answered that never started."""
+        self._requests.labels(method, code).inc()
+
     def stages(self, seconds: Mapping[str, float]) -> None:
         """What each stage of one call took."""
         for stage, spent in seconds.items():

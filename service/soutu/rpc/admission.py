@@ -8,6 +8,7 @@ from functools import partial
 
 from soutu.domain.access import Scope
 from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.busyness import Busyness
 from soutu.observe.deadlines import awaited
 from soutu.observe.metrics import Metrics
 from soutu.rpc.scopes import HEALTH, REFLECTION, SCOPES
@@ -36,6 +37,13 @@ _OTHERWISE: dict[str, Queue | None] = {
     f"/{HEALTH}/Watch": Queue.WAITS,
     f"/{REFLECTION}/ServerReflectionInfo": Queue.WAITS,
 }
+# Where such calls may find themselves.
+_ONCE_READ = {
+    "soutu.v1.SearchService": (Queue.QUERIES, Queue.READS),
+    "soutu.v1.ImageService": (Queue.WRITES,),
+}
+# The share of its time that the event loop may be busy and still look at each call.
+_TOO_BUSY = 0.8
 _BY_SCOPE = {Scope.READ: Queue.READS, Scope.WRITE: Queue.WRITES, Scope.ADMIN: Queue.WRITES}
 QUEUES: dict[str, Queue | None] = {
     method: _OTHERWISE[method] if method in _OTHERWISE else _BY_SCOPE[scope]
@@ -55,6 +63,14 @@ class AdmissionLimits:
     writes_waiting: int
     waits: int
     request_bytes: int
+
+
+def _queues(method: str) -> tuple[Queue, ...]:
+    """Those that a call of `method` may come to wait in, but for waits, which take no work."""
+    queue = QUEUES.get(method, Queue.READS)
+    if queue is not None:
+        return () if queue is Queue.WAITS else (queue,)
+    return _ONCE_READ.get(method[1:].partition("/")[0], ())
 
 
 class Room:
@@ -98,7 +114,8 @@ class Hold:
 class Admission:
     """Lets calls in as they can be done, and refuses the others with QUEUE_FULL before they cost anything."""
 
-    def __init__(self, limits: AdmissionLimits, metrics: Metrics) -> None:
+    def __init__(self, limits: AdmissionLimits, metrics: Metrics, busyness: Busyness | None = None) -> None:
+        """`busyness` is that of the loop that all calls go through; None where nobody looks at it."""
         lengths = {
             Queue.QUERIES: (limits.queries, limits.queries_waiting),
             Queue.READS: (limits.reads, limits.reads_waiting),
@@ -106,10 +123,23 @@ class Admission:
             Queue.WAITS: (limits.waits, 0),
         }
         self.room = Room(limits.request_bytes)
+        self._busyness = busyness or Busyness(None)
         self._turns = {
             queue: Turns(*length, partial(metrics.waited, queue.value)) for queue, length in lengths.items()
         }
         metrics.watch_queues({queue.value: turns for queue, turns in self._turns.items()}, self.room)
+
+    def refuses_unread(self, method: str) -> bool:
+        """Whether a call of `method` is to be refused before its request is read; counted if so. That is
+        where its queue is overrun and the event loop has no time for looking at every call: those that it
+        has no time for would wait unseen until it is too late for all."""
+        if self._busyness.share() < _TOO_BUSY:
+            return False
+        overrun = next((self._turns[each] for each in _queues(method) if self._turns[each].overrun), None)
+        if overrun is None:
+            return False
+        overrun.refused["unread"] += 1
+        return True
 
     def call(self, method: str, left_s: float | None) -> AbstractAsyncContextManager[None]:
         """Around the work of a call of `method`, which has so much time left; QUEUE_FULL."""

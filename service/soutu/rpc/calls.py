@@ -22,9 +22,9 @@ from soutu.rpc.admission import Admission, Hold
 from soutu.rpc.errors import code_of, status_of, told, trailers_of
 from soutu.rpc.patience import Patience
 from soutu.rpc.unimplemented import check_implemented
+from soutu.rpc.unread import REQUEST_ID, given_id, unread
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_REQUEST_ID = "x-request-id"
 _ENDLESS = (
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -64,6 +64,8 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
             caller = self._access.caller(method, handler_call_details.invocation_metadata)
         except SoutuError as refusal:
             return self._refusing(method, refusal)
+        if self._admission.refuses_unread(method):
+            return unread(self._metrics, method)
         behaviour = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         )
@@ -162,13 +164,13 @@ class Call:
         self._context = context
         self._began_s = time.perf_counter()
         self._timeout = asyncio.timeout(context.time_remaining())
-        self._request_id = _given_id(context) or uuid.uuid4().hex
+        self._request_id = given_id(context) or uuid.uuid4().hex
         self._scope = request_scope(self._request_id, caller)
 
     async def __aenter__(self) -> Call:
         self._metrics.request_started(self._method)
         self._scope.__enter__()
-        self._context.set_trailing_metadata(((_REQUEST_ID, self._request_id),))
+        self._context.set_trailing_metadata(((REQUEST_ID, self._request_id),))
         await self._timeout.__aenter__()
         return self
 
@@ -211,7 +213,7 @@ class Call:
             # Refusing must be cheap where calls come by the thousand; the metrics count them.
             log = _log.debug if fault.reason is Reason.QUEUE_FULL else _log.info
             log("a call failed", method=self._method, reason=fault.reason.name, message=told(fault.message))
-        request_id: tuple[str, str | bytes] = (_REQUEST_ID, self._request_id)
+        request_id: tuple[str, str | bytes] = (REQUEST_ID, self._request_id)
         status = status_of(fault)
         trailers = (*trailers_of(status), request_id)
         try:
@@ -275,12 +277,6 @@ def _reader(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any
             return SoutuError(Reason.REQUEST_MALFORMED)
 
     return read
-
-
-def _given_id(context: Context) -> str:
-    """The request id that the client chose, as far as it may be sent back: gRPC fails at other texts."""
-    given = str(dict(context.invocation_metadata() or ()).get(_REQUEST_ID, ""))[:128]
-    return given if given.isascii() and given.isprintable() else ""
 
 
 def _checked(request: Any, hold: Hold | None) -> Any:

@@ -12,6 +12,8 @@ from soutu.domain.errors import Reason, SoutuError
 # How much of an earlier measure stays in the next one, and what may go wrong with a forecast.
 _MEMORY = 0.9
 _MARGIN = 1.25
+# For how long a queue counts as overrun after a call that was not done in time.
+_OVERRUN_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -33,13 +35,20 @@ class Turns:
     def __init__(self, limit: int, longest: int, waited: Callable[[float], None] = lambda _: None) -> None:
         """`waited` is told for how long each call has waited that had to and got its turn."""
         self.running = 0
-        self.refused = {"full": 0, "late": 0}
+        self.refused = {"full": 0, "late": 0, "unread": 0}
         self._limit = limit
         self._longest = longest
         self._waited = waited
         self._queue: deque[_Waiter] = deque()
         self._queued_weight = 0
         self._turn_s = 0.0
+        self._failed_s = float("-inf")
+
+    @property
+    def overrun(self) -> bool:
+        """Whether more calls come than can be done: within the last second one was refused, or was not done
+        within its time."""
+        return time.monotonic() - self._failed_s < _OVERRUN_S
 
     @property
     def waiting(self) -> int:
@@ -51,6 +60,7 @@ class Turns:
         """Around the work of a call that must be done within `left_s`: QUEUE_FULL. More weight than there is
         room for takes all of it. A call that is cancelled leaves its place."""
         weight = min(weight, self._limit)
+        until_s = time.monotonic() + left_s if left_s is not None else float("inf")
         if self._queue or self.running + weight > self._limit:
             await self._wait(left_s, weight)
         else:
@@ -59,7 +69,10 @@ class Turns:
         try:
             yield
         finally:
-            self._measure(time.monotonic() - began_s)
+            ended_s = time.monotonic()
+            if ended_s > until_s:
+                self._failed_s = ended_s
+            self._measure(ended_s - began_s)
             self._leave(weight)
 
     def _measure(self, took_s: float) -> None:
@@ -114,4 +127,5 @@ class Turns:
 
     def _refusal(self, why: str, message: str) -> SoutuError:
         self.refused[why] += 1
+        self._failed_s = time.monotonic()
         return SoutuError(Reason.QUEUE_FULL, message)

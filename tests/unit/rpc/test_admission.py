@@ -3,6 +3,7 @@
 import pytest
 
 from soutu.domain.errors import Reason, SoutuError
+from soutu.observe.busyness import Busyness
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admission import QUEUES, Admission, AdmissionLimits, Queue, Room
 from tests.flows.methods import METHODS, path_of
@@ -70,3 +71,43 @@ def test_room_is_given_back_and_a_message_alone_always_has_some() -> None:
             other.add(1)
         assert room.held_bytes == 100
     assert room.held_bytes == 0
+
+
+class Loop:
+    """An event loop that is as busy as the test says."""
+
+    def __init__(self) -> None:
+        self.now_s = self.rested_s = 0.0
+        self.busyness = Busyness(lambda: self.rested_s, lambda: self.now_s)
+
+    def goes_on(self, busy: float) -> None:
+        self.now_s += 1
+        self.rested_s += 1 - busy
+
+
+async def test_calls_are_refused_unread_where_their_queue_is_overrun_and_the_loop_is_busy() -> None:
+    loop, metrics = Loop(), Metrics()
+    admission = Admission(ONE, metrics, loop.busyness)
+    search, upload = "/soutu.v1.SearchService/Search", "/soutu.v1.ImageService/StreamUploadImage"
+    loop.goes_on(busy=0.95)
+    assert not admission.refuses_unread(search), "nothing was refused yet"
+    async with admission.query(1, None):
+        with pytest.raises(SoutuError):
+            await admission.query(1, None).__aenter__()
+    assert admission.refuses_unread(search)
+    for other in (
+        upload,
+        "/soutu.v1.ImageService/GetImage",
+        "/grpc.health.v1.Health/Check",
+        "/google.longrunning.Operations/WaitOperation",
+    ):
+        assert not admission.refuses_unread(other)
+    loop.goes_on(busy=0.5)
+    assert not admission.refuses_unread(search), "there is time to look at it"
+    labels = {"queue": Queue.QUERIES.value, "why": "unread"}
+    assert metrics.registry.get_sample_value("soutu_queue_refused_total", labels) == 1
+    async with admission.write(None):
+        with pytest.raises(SoutuError):
+            await admission.write(None).__aenter__()
+    loop.goes_on(busy=1.0)
+    assert admission.refuses_unread(upload)

@@ -76,7 +76,7 @@ async def test_a_full_queue_refuses(made: Callable[..., Calls]) -> None:
     await calls.call("a")
     await calls.call("b")
     assert reason_of(await calls.call("c")) is Reason.QUEUE_FULL
-    assert calls.turns.refused == {"full": 1, "late": 0}
+    assert calls.turns.refused == {"full": 1, "late": 0, "unread": 0}
     await calls.end("a")
     await calls.end("b")
     assert calls.begun == ["a", "b"]
@@ -184,3 +184,15 @@ async def test_waits_are_told() -> None:
     await calls.end("a")
     assert len(waits) == 1
     assert 0.04 < waits[0] < 5
+
+
+async def test_a_queue_is_overrun_once_it_refuses_and_where_work_outlasts_its_deadline() -> None:
+    refusing, outlasting = Turns(1, 0), Turns(1, 0)
+    async with refusing.turn(left_s=10):
+        assert not refusing.overrun
+        with pytest.raises(SoutuError):
+            await refusing.turn().__aenter__()
+    assert refusing.overrun
+    async with outlasting.turn(left_s=0.02):
+        await asyncio.sleep(0.03)
+    assert outlasting.overrun
