@@ -31,7 +31,7 @@ async def burst(address: str, calls: int) -> Answers:
     request = SearchRequest(collection=NAME, parts=[QueryPart(image=pictures.jpeg(70) + bytes(60_000))])
     try:
         await asyncio.gather(*(channel.channel_ready() for channel in channels))
-        methods = [channel.unary_unary(SEARCH) for channel in channels]
+        methods = [channel.unary_unary(SEARCH, bytes, bytes) for channel in channels]
         sent = [methods[turn % CHANNELS](asked(request, turn), timeout=DEADLINE_S) for turn in range(calls)]
         return Counter(await asyncio.gather(*map(answer, sent)))
     finally:
@@ -48,13 +48,13 @@ async def answer(call: "grpc.aio.UnaryUnaryCall[bytes, bytes]") -> str:
     """The status, with its reason where it has one; AssertionError at a refusal without an advice."""
     status = await call.code()
     if status is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return status.name
+        return str(status.name)
     trailers = dict(await call.trailing_metadata() or ())
     details = status_pb2.Status.FromString(bytes(trailers["grpc-status-details-bin"])).details
     reason, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert any(each.Unpack(reason) for each in details)
     assert any(each.Unpack(retry) for each in details)
-    return reason.reason
+    return str(reason.reason)
 
 
 def test_a_burst_is_answered_or_refused_and_the_server_is_well_at_once(busy: Busy) -> None:

@@ -186,13 +186,19 @@ async def test_waits_are_told() -> None:
     assert 0.04 < waits[0] < 5
 
 
-async def test_a_queue_is_overrun_once_it_refuses_and_where_work_outlasts_its_deadline() -> None:
-    refusing, outlasting = Turns(1, 0), Turns(1, 0)
-    async with refusing.turn(left_s=10):
-        assert not refusing.overrun
+async def test_a_queue_is_overrun_once_it_refuses() -> None:
+    idle, refusing = Turns(1, 0), Turns(1, 0)
+    for turns in (idle, refusing):
+        async with turns.turn(left_s=10):
+            await settled()
+    async with refusing.turn():
         with pytest.raises(SoutuError):
             await refusing.turn().__aenter__()
-    assert refusing.overrun
-    async with outlasting.turn(left_s=0.02):
+    assert (idle.overrun, refusing.overrun) == (False, True)
+
+
+async def test_a_queue_is_overrun_where_work_outlasts_its_deadline() -> None:
+    turns = Turns(1, 0)
+    async with turns.turn(left_s=0.02):
         await asyncio.sleep(0.03)
-    assert outlasting.overrun
+    assert turns.overrun

@@ -1,5 +1,6 @@
 """Calls that there is no time to look at: refused whatever they ask, with all that a refusal carries."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -15,7 +16,7 @@ LABELS = {"method": METHOD, "code": "RESOURCE_EXHAUSTED"}
 Served = tuple[grpc.aio.Channel, CollectorRegistry]
 
 
-class Refusing(grpc.GenericRpcHandler):
+class Refusing(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """Refuses every call."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -44,7 +45,7 @@ async def refused(call: "grpc.aio.Call") -> dict[str, str | bytes]:
 
 async def test_it_says_why_and_when_to_come_again_and_to_which_request(served: Served) -> None:
     channel, registry = served
-    call = channel.unary_unary(METHOD)(bytes(100_000), metadata=(("x-request-id", "mine"),))
+    call = channel.unary_unary(METHOD, bytes, bytes)(bytes(100_000), metadata=(("x-request-id", "mine"),))
     trailers = await refused(call)
     status = status_pb2.Status.FromString(bytes(trailers["grpc-status-details-bin"]))  # type: ignore[arg-type]
     reason, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
@@ -59,14 +60,14 @@ async def test_it_says_why_and_when_to_come_again_and_to_which_request(served: S
 async def test_streams_are_refused_alike_and_each_call_has_an_id(served: Served) -> None:
     channel, registry = served
 
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield bytes(1_000)
+    async def undecided() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
 
     calls = [
-        channel.stream_unary(METHOD)(endless()),
-        channel.stream_stream(METHOD)(endless()),
-        channel.unary_stream(METHOD)(b""),
+        channel.stream_unary(METHOD, bytes, bytes)(undecided()),
+        channel.stream_stream(METHOD, bytes, bytes)(undecided()),
+        channel.unary_stream(METHOD, bytes, bytes)(b""),
     ]
     ids = {(await refused(call))["x-request-id"] for call in calls}
     assert len(ids) == 3
