@@ -1,41 +1,55 @@
-"""An open loop: calls come at a rate, whatever becomes of those before them, and each has a deadline."""
+"""Load by ghz, which leaves more of the cores to the server than a generator in Python: closed loops, and an
+open one, in which calls come at a rate, whatever becomes of those before them, and each has a deadline."""
 
-import asyncio
-import time
+import json
+import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
-from itertools import cycle
-from multiprocessing import get_context
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-import grpc
-import grpc.aio
 import numpy as np
 
-from bench.load import SEARCH
+from tests.load.measuring import ghz
+
+ROOT = Path(__file__).parent.parent
+LONGEST_S = 600
+_FIXED = {
+    "proto": "protos/soutu/v1/search.proto",
+    "import-paths": ["protos"],
+    "call": "soutu.v1.SearchService.Search",
+    "insecure": True,
+    "format": "json",
+    "disable-template-functions": True,
+    "disable-template-data": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server, and the file of the searches to ask it for, in turn."""
+
+    address: str
+    searches: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`rate` calls a second for `seconds`, over as many connections as `channels`, none of them made twice.
+    """`rate` calls a second for `seconds`, over `channels` connections; none is made twice."""
 
-    `requests` are serialised messages, taken in turn.
-    """
-
-    address: str
-    requests: Sequence[bytes] = field(repr=False)
     rate: float
     seconds: float
     timeout_s: float = 2.0
     channels: int = 32
-    method: str = SEARCH
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of an offer: latencies of the calls that were answered within their deadline, the others by
-    status or reason, and for how long the calls were made."""
+    what they were told, and for how long the calls were made."""
 
     seconds: float
     offered: int
@@ -55,68 +69,74 @@ class Taken:
 
     def latency_ms(self, percent: float) -> float:
         """The latency that so many per cent of the answered calls kept to."""
-        return 1e3 * float(np.percentile(self.latencies_s, percent))
+        return 1e3 * float(np.percentile(self.latencies_s, percent)) if self.latencies_s else float("nan")
 
 
-def offered(offer: Offer, processes: int = 2) -> Taken:
-    """Makes the offer from fresh processes, which share it."""
-    share = replace(offer, rate=offer.rate / processes, channels=max(1, offer.channels // processes))
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        parts = list(pool.map(drive, processes * [share]))
+@contextmanager
+def written(searches: Sequence[bytes]) -> Iterator[Path]:
+    """A file of serialised searches, each behind its length, as ghz reads them."""
+    with tempfile.NamedTemporaryFile(suffix=".bin") as file:
+        for search in searches:
+            file.write(_varint(len(search)) + search)
+        file.flush()
+        yield Path(file.name)
+
+
+def closed(target: Target, calls: int, callers: int, channels: int = 4) -> float:
+    """Answers a second to so many callers, each asking again once it is answered; AssertionError where a call
+    fails."""
+    options = {
+        "total": calls,
+        "concurrency": callers,
+        "connections": min(callers, channels),
+        "timeout": "60s",
+    }
+    report = _run(target, options)
+    answers = report["statusCodeDistribution"]
+    assert answers.keys() == {"OK"}, f"calls failed: {answers}"
+    return float(answers["OK"] / (report["total"] / 1e9))
+
+
+def offered(target: Target, offer: Offer) -> Taken:
+    """Makes the offer, and waits for what becomes of its last call."""
+    options = {
+        "async": True,
+        "rps": round(offer.rate),
+        "duration": f"{offer.seconds:g}s",
+        "duration-stop": "wait",
+        "concurrency": offer.channels,
+        "connections": offer.channels,
+        "timeout": f"{offer.timeout_s:g}s",
+    }
+    calls = _run(target, options)["details"]
+    refused = [call for call in calls if call["status"] != "OK"]
     return Taken(
-        max(part.seconds for part in parts),
-        sum(part.offered for part in parts),
-        tuple(latency for part in parts for latency in part.latencies_s),
-        sum((part.refusals for part in parts), Counter()),
-        tuple(latency for part in parts for latency in part.refusal_latencies_s),
+        offer.seconds,
+        len(calls),
+        tuple(call["latency"] / 1e9 for call in calls if call["status"] == "OK"),
+        Counter(f"{call['status']}: {call['error'].partition(' desc = ')[2]}" for call in refused),
+        tuple(call["latency"] / 1e9 for call in refused),
     )
 
 
-def drive(offer: Offer) -> Taken:
-    return asyncio.run(calling(offer))
+def _run(target: Target, options: Mapping[str, object]) -> Mapping[str, Any]:
+    """ghz's report; RuntimeError with its last words where it fails."""
+    given = {**_FIXED, **options, "host": target.address, "binary-file": str(target.searches)}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
+        json.dump(given, config)
+        config.flush()
+        command = [ghz(), "--config", config.name]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST_S)
+    if ran.returncode:
+        raise RuntimeError(f"ghz failed: {(ran.stderr or ran.stdout).strip()[-1_000:]}")
+    report: Mapping[str, Any] = json.loads(ran.stdout)
+    return report
 
 
-async def calling(offer: Offer) -> Taken:
-    options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(offer.address, options) for _ in range(offer.channels)]
-    try:
-        await asyncio.gather(*(channel.channel_ready() for channel in channels))
-        return await open_loop(offer, [channel.unary_unary(offer.method) for channel in channels])
-    finally:
-        await asyncio.gather(*(channel.close(None) for channel in channels))
-
-
-async def open_loop(
-    offer: Offer, methods: Sequence["grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"]
-) -> Taken:
-    """Each call is made when its time has come; where this process is late, all that are due at once."""
-    answered: list[float] = []
-    refused: list[float] = []
-    refusals: Counter[str] = Counter()
-
-    async def call(method: "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]", request: bytes) -> None:
-        began_s = time.perf_counter()
-        try:
-            await method(request, timeout=offer.timeout_s)
-        except grpc.aio.AioRpcError as error:
-            refusals[refusal(error)] += 1
-            refused.append(time.perf_counter() - began_s)
-        else:
-            answered.append(time.perf_counter() - began_s)
-
-    calls = zip(cycle(methods), cycle(offer.requests), strict=False)
-    began_s, made = time.perf_counter(), set[asyncio.Task[None]]()
-    count = round(offer.rate * offer.seconds)
-    for number in range(count):
-        await asyncio.sleep(max(0.0, began_s + number / offer.rate - time.perf_counter()))
-        made.add(asyncio.create_task(call(*next(calls))))
-    seconds = max(time.perf_counter() - began_s, offer.seconds)
-    await asyncio.gather(*made)
-    return Taken(seconds, count, tuple(answered), refusals, tuple(refused))
-
-
-def refusal(error: grpc.aio.AioRpcError) -> str:
-    """The reason where it is the queue's, else the status."""
-    trailers = dict(error.trailing_metadata() or ())
-    details = trailers.get("grpc-status-details-bin", b"")
-    return "QUEUE_FULL" if b"QUEUE_FULL" in bytes(details) else error.code().name
+def _varint(number: int) -> bytes:
+    """As protobuf writes lengths."""
+    written = bytearray()
+    while number > 127:
+        written.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*written, number])

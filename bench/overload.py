@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.load import Load, driven
 from bench.models import bundled_folder, card_of, resnet_folder
-from bench.offer import Offer, Taken, offered
+from bench.offer import Offer, Taken, Target, closed, offered, written
 from bench.pictures import query_pictures
 from bench.report import Row, Table
 from bench.scale import Scale
@@ -30,15 +29,18 @@ def measured(model: Path, scale: Scale, target: str) -> Table:
     """The peak of closed loops, then the open loop, on one server that keeps next to nothing in its cache, so
     that pictures may be asked for again."""
     pictures = query_pictures(scale.queries)
-    with serving(picture_store(model, scale.images), CACHE_MEMORY_BYTES="1024") as server:
+    with (
+        written([request(picture) for picture in pictures]) as searches,
+        serving(picture_store(model, scale.images), CACHE_MEMORY_BYTES="1024") as server,
+    ):
         first_answer(server.address, search_request(COLLECTION, pictures[-1]))
-        requests = [request(picture) for picture in pictures]
-        peaks = {callers: peak(server.address, requests, callers) for callers in CALLERS}
+        asked = Target(server.address, searches)
+        closed(asked, 4 * CALLERS[0], CALLERS[0])  # its decoders and threads are warm
+        peaks = {callers: closed(asked, scale.queries, callers) for callers in CALLERS}
         best = max(peaks.values())
-        offer = Offer(server.address, requests, TIMES * best, SETTLE_S, DEADLINE_S)
-        offered(offer)  # the server learns how long its work takes under this load
-        taken = offered(Offer(server.address, requests, TIMES * best, scale.overload, DEADLINE_S))
-        after = peak(server.address, requests, CALLERS[0])
+        offered(asked, Offer(TIMES * best, SETTLE_S, DEADLINE_S))  # it learns how long its work takes now
+        taken = offered(asked, Offer(TIMES * best, scale.overload, DEADLINE_S))
+        after = closed(asked, scale.queries, CALLERS[0])
     rows = [
         Row("goodput, share of the peak", 100 * taken.goodput / best, "%", target),
         Row("goodput", taken.goodput, "answers/s", remark=f"within {DEADLINE_S:g} s"),
@@ -47,15 +49,6 @@ def measured(model: Path, scale: Scale, target: str) -> Table:
         *taken_rows(taken, TIMES * best),
     ]
     return Table(f"{card_of(model).ref}, {scale.images:,} pictures stored", rows)
-
-
-def peak(address: str, requests: Sequence[bytes], callers: int) -> float:
-    """Searches a second of so many callers, each asking again once it is answered."""
-    warm_up = min(callers, len(requests) // 4)
-    load = Load(address, requests, len(requests) - warm_up, callers, warm_up=warm_up)
-    outcome = driven(load)
-    assert not outcome.errors, f"{len(outcome.errors)} calls failed: {set(outcome.errors)}"
-    return outcome.throughput
 
 
 def taken_rows(taken: Taken, wanted: float) -> list[Row]:

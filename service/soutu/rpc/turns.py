@@ -13,7 +13,7 @@ from soutu.domain.errors import Reason, SoutuError
 _MEMORY = 0.9
 _MARGIN = 1.25
 # For how long a queue counts as overrun after a call that was not done in time.
-_OVERRUN_S = 1.0
+_OVERRUN_S = 0.2
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +46,7 @@ class Turns:
 
     @property
     def overrun(self) -> bool:
-        """Whether more calls come than can be done: within the last second one was refused, or was not done
-        within its time."""
+        """Whether more calls come than can be done: a moment ago one was refused, or not done in its time."""
         return time.monotonic() - self._failed_s < _OVERRUN_S
 
     @property
