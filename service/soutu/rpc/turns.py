@@ -46,8 +46,10 @@ class Turns:
 
     @property
     def overrun(self) -> bool:
-        """Whether more calls come than can be done: a moment ago one was refused, or not done in its time."""
-        return time.monotonic() - self._failed_s < _OVERRUN_S
+        """Whether more calls come than can be done: no turn is free, and a moment ago a call was refused, or
+        not done in its time."""
+        taken = bool(self._queue) or self.running >= self._limit
+        return taken and time.monotonic() - self._failed_s < _OVERRUN_S
 
     @property
     def waiting(self) -> int:

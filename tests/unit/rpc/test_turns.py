@@ -186,19 +186,20 @@ async def test_waits_are_told() -> None:
     assert 0.04 < waits[0] < 5
 
 
-async def test_a_queue_is_overrun_once_it_refuses() -> None:
-    idle, refusing = Turns(1, 0), Turns(1, 0)
-    for turns in (idle, refusing):
-        async with turns.turn(left_s=10):
-            await settled()
-    async with refusing.turn():
+async def test_a_queue_is_overrun_that_refuses_until_a_turn_is_free() -> None:
+    turns, seen = Turns(1, 0), []
+    async with turns.turn(left_s=10):
+        seen.append(turns.overrun)
         with pytest.raises(SoutuError):
-            await refusing.turn().__aenter__()
-    assert (idle.overrun, refusing.overrun) == (False, True)
+            await turns.turn().__aenter__()
+        seen.append(turns.overrun)
+    seen.append(turns.overrun)
+    assert seen == [False, True, False]
 
 
 async def test_a_queue_is_overrun_where_work_outlasts_its_deadline() -> None:
     turns = Turns(1, 0)
     async with turns.turn(left_s=0.02):
         await asyncio.sleep(0.03)
-    assert turns.overrun
+    async with turns.turn():
+        assert turns.overrun
