@@ -18,7 +18,7 @@ import pytest
 from soutu.client import Client, SoutuCallError
 from soutu.v1.admin_service_pb2 import PurgeImagesRequest
 from soutu.v1.admin_service_pb2_grpc import AdminServiceStub
-from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_HNSW, Index
+from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_UNSPECIFIED, Index
 from soutu.v1.image_service_pb2 import ON_CONFLICT_REPLACE, DeleteImageRequest
 from soutu.v1.image_service_pb2_grpc import ImageServiceStub
 from soutu.v1.search_pb2 import SearchRequest
@@ -240,7 +240,7 @@ def test_a_generation_is_published_while_every_process_writes(together: ServedTo
         finally:
             over.set()
         assert not [broken for writer in writers for broken in writer.result()]
-    assert active == [INDEX_TYPE_FLAT, INDEX_TYPE_HNSW]
+    assert active == [INDEX_TYPE_FLAT, INDEX_TYPE_UNSPECIFIED]
     assert until(partial(_at_rest, together), REST_S)
     assert listed(client, "moving") == ids(set().union(*(each.present for each in ledgers)))
 
