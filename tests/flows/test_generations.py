@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from soutu.client import Client, OperationHandle, SoutuCallError
-from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_HNSW, INDEX_TYPE_IVF_FLAT, Generation, Index
+from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_HNSW, Generation, Index
 from soutu.v1.collection_service_pb2 import OperationMetadata
 from tests.flows import pictures
 from tests.flows.inside import kept_indexes
@@ -206,7 +206,7 @@ def test_what_cannot_be_made_is_refused_at_once(client: Client, filled: str) -> 
     with refused("GENERATION_EXISTS"):
         client.generations.create(filled, "second", model=SECOND)
     with refused("FIELD_INVALID"):
-        client.generations.create(filled, "third", index=Index(type=INDEX_TYPE_IVF_FLAT))
+        client.generations.create(filled, "third", index=Index(parameters={"ef_construct": 1}))
     with refused("FIELD_INVALID", "generation_id"):
         client.generations.create(filled, "No Name")
     with refused("MODEL_NOT_FOUND"):
