@@ -39,12 +39,13 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of it. `latencies_s` are those of the answered calls; `replies` their answers, in order of
-    answering; `errors` the status codes of the others."""
+    answering; `errors` the status codes of the others; `cpu_s` what the load itself computed."""
 
     seconds: float
     latencies_s: tuple[float, ...] = field(repr=False)
     replies: tuple[bytes, ...] = field(repr=False)
     errors: tuple[str, ...]
+    cpu_s: float = 0.0
 
     @property
     def throughput(self) -> float:
@@ -89,7 +90,8 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     replies = tuple(reply for each in outcomes for reply in each.replies)
     errors = tuple(error for each in outcomes for error in each.errors)
     throughput = sum(each.throughput for each in outcomes)
-    return Outcome(len(latencies_s) / (throughput or 1.0), latencies_s, replies, errors)
+    seconds, cpu_s = len(latencies_s) / (throughput or 1.0), sum(each.cpu_s for each in outcomes)
+    return Outcome(seconds, latencies_s, replies, errors, cpu_s)
 
 
 def drive(load: Load) -> Outcome:
@@ -106,12 +108,12 @@ async def calling(load: Load) -> Outcome:
         methods = [channel.unary_unary(load.method, bytes, bytes) for channel in channels]
         await asyncio.gather(*(method(load.requests[-1], timeout=TIMEOUT_S) for method in methods))
         await closed_loop(load, methods, load.requests[-load.warm_up :], load.warm_up)
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), time.process_time()
         tally = await closed_loop(load, methods, load.requests, load.calls)
-        seconds = time.perf_counter() - started
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - computed
     finally:
         await asyncio.gather(*(channel.close(None) for channel in channels))
-    return Outcome(seconds, tuple(tally.latencies_s), tuple(tally.replies), tuple(tally.errors))
+    return Outcome(seconds, tuple(tally.latencies_s), tuple(tally.replies), tuple(tally.errors), cpu_s)
 
 
 async def closed_loop(

@@ -40,9 +40,14 @@ class RunningServer:
 
     def cpu_s(self) -> float:
         """The time that the server and its living children have computed so far."""
-        server = psutil.Process(self.pid)
-        times = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
-        return float(sum(each.user + each.system for each in times))
+        return computed_s(self.pid)
+
+
+def computed_s(pid: int) -> float:
+    """The time that a process and its living children have computed so far."""
+    parent = psutil.Process(pid)
+    times = [each.cpu_times() for each in [parent, *parent.children(recursive=True)]]
+    return float(sum(each.user + each.system for each in times))
 
 
 def memory_mib(process: psutil.Process) -> float:

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.models import bundled_folder, card_of
-from bench.on_stack import stack
 from bench.pictures import PICTURES, query_pictures, stored_pictures
 from bench.report import Row, Table
 from bench.scale import Scale
 from bench.server import RunningServer, serving
+from bench.stack_parts import stack
 from bench.stored import COLLECTION, DATA
 from soutu.client import Client, SoutuCallError
 
@@ -171,8 +171,10 @@ def run(scale: Scale) -> list[Table]:
 
 def run_on_stack(scale: Scale) -> list[Table]:
     """The same, with every part on a server of its own."""
-    with stack() as settings:
-        return [soaked(scale, settings)]
+    place = DATA / "stack-soak"
+    shutil.rmtree(place, ignore_errors=True)
+    with stack(place) as parts:
+        return [soaked(scale, parts.settings)]
 
 
 def soaked(scale: Scale, settings: Mapping[str, str]) -> Table:
