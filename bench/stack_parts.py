@@ -9,6 +9,10 @@ from bench.server import computed_s
 from scripts.stack.parts import PARTS
 from scripts.stack.running import ended, launched
 
+# Milvus ends itself when it has not been heard of by its own etcd for so long, such as while a virtual
+# machine stands still; its default is 30 s.
+PATIENT = {"COMMON_SESSION_TTL": "180"}
+
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
@@ -29,7 +33,7 @@ def stack(place: Path) -> Iterator[RunningStack]:
     pids: dict[str, int] = {}
     with ExitStack() as parts:
         for name in PARTS:
-            running = launched(name, place / name)
+            running = launched(name, place / name, PATIENT)
             parts.callback(ended, running)
             settings |= running.settings
             pids[name] = running.pid

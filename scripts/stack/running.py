@@ -58,8 +58,9 @@ def down(name: str) -> None:
     _write(parts)
 
 
-def launched(name: str, place: Path) -> Running:
-    """A part with its data in `place`, once it answers; StackError with the end of its log if it does not."""
+def launched(name: str, place: Path, environment: Mapping[str, str] | None = None) -> Running:
+    """A part with its data in `place`, once it answers; `environment` is added to its own. StackError with the
+    end of its log if it does not answer."""
     place.mkdir(parents=True, exist_ok=True)
     started = PARTS[name](place)
     log = place / "log.txt"
@@ -70,7 +71,7 @@ def launched(name: str, place: Path) -> Running:
             stdout=output,
             stderr=output,
             cwd=place,
-            env={**os.environ, **started.environment},
+            env={**os.environ, **started.environment, **(environment or {})},
             start_new_session=True,  # a group of its own: it is ended with its children
         )
     running = Running(process.pid, _born(process.pid), dict(started.settings), started.ends_by, process)

@@ -106,7 +106,8 @@ async def _serve(
     settings, busyness = service.settings.server, Busyness.of_running_loop()
     admission = Admission(_admission(service.settings), service.metrics, busyness)
     calls = Calls(service.metrics, _access(service), admission, Patience(settings.idle_s))
-    servicers, limit_bytes = _servicers(service, admission), settings.message_bytes
+    answers, limit_bytes = Answers(service.adapters.cache), settings.message_bytes
+    servicers = _servicers(service, admission, answers)
     limits = ServerLimits(limit_bytes, settings.idle_s, shared_port=listening.shared)
     server = Server(servicers, calls, limits, reflection=settings.reflection)
     asked = listening.address or f"{settings.host}:{settings.port}"
@@ -119,6 +120,7 @@ async def _serve(
     await ended.wait()
     _log.info("draining", grace_s=settings.drain_s)
     await server.drain(settings.drain_s)
+    await answers.close()
 
 
 @contextmanager
@@ -164,7 +166,7 @@ def _admission(settings: Settings) -> AdmissionLimits:
     )
 
 
-def _servicers(service: Service, admission: Admission) -> Servicers:
+def _servicers(service: Service, admission: Admission, answers: Answers) -> Servicers:
     settings, adapters, stories = service.settings, service.adapters, service.stories
     limits = decode_limits(settings)
     wait_s = settings.search.min_revision_wait_s
@@ -172,7 +174,7 @@ def _servicers(service: Service, admission: Admission) -> Servicers:
         search=SearchServicer(
             stories.searches,
             stories.comparisons,
-            Answers(adapters.cache),
+            answers,
             stories.courtesy,
             admission,
             service.metrics,

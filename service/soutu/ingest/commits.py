@@ -45,7 +45,7 @@ class Commits:
         task = asyncio.ensure_future(
             self._catalog.commit(head.collection.uid, writes, request=request, checkpoint=checkpoint)
         )
-        task.add_done_callback(lambda _: self._followers.wake(head.collection.uid))
+        task.add_done_callback(lambda ended: self._ended(head, ended))
         return await asyncio.shield(task)
 
     @asynccontextmanager
@@ -79,6 +79,11 @@ class Commits:
             if await self._followers.reached(head.generation, enough, 60.0):
                 return
             await asyncio.sleep(0.1)
+
+    def _ended(self, head: Head, commit: asyncio.Future[Commit]) -> None:
+        self._followers.wake(head.collection.uid)
+        if not commit.cancelled():
+            commit.exception()  # taken note of here, in case the caller is gone
 
     async def _present(self, head: Head) -> Head:
         now = await self._catalog.head(head.collection.id)

@@ -8,15 +8,19 @@ of the request's bytes: so it is found before anything is decoded, and a write m
 import asyncio
 import hashlib
 import struct
+from collections.abc import Awaitable, Callable
 
 from google.protobuf.message import DecodeError
 
+from soutu.domain.errors import SoutuError
+from soutu.observe.logs import logger
 from soutu.ports import Cache
 from soutu.search.search import Opening
 from soutu.v1 import search_pb2
 
 _KEY = struct.Struct(">6sQQQI32s")
 _HASHED_AT_ONCE_BYTES = 1024 * 1024  # half a millisecond of the event loop
+_log = logger(__name__)
 
 
 def _digest(request: search_pb2.SearchRequest) -> bytes:
@@ -29,10 +33,11 @@ def _looks_elsewhere(request: search_pb2.SearchRequest) -> bool:
 
 
 class Answers:
-    """Remembers search answers in a cache."""
+    """Remembers search answers in a cache. Answers are kept while their callers have them already."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
+        self._keeping: dict[bytes, asyncio.Task[None]] = {}
 
     async def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
         """The key of an answer that may be kept or recalled now; None where none may be."""
@@ -45,7 +50,9 @@ class Answers:
         return _KEY.pack(b"answer", *uids, opening.followed, head.generation.index.candidates, digest)
 
     async def recall(self, key: bytes) -> search_pb2.SearchResponse | None:
-        """The answer under the key, marked as cached."""
+        """The answer under the key, marked as cached; one that is just being kept is waited for."""
+        if keeping := self._keeping.get(key):
+            await asyncio.wait([keeping])
         kept = await self._cache.get(key)
         if kept is None:
             return None
@@ -57,6 +64,22 @@ class Answers:
         del response.report.stages[:]
         return response
 
-    async def keep(self, key: bytes, response: search_pb2.SearchResponse) -> None:
-        """Keeps an answer that nothing was left out of."""
-        await self._cache.put(key, response.SerializeToString())
+    def keep(
+        self, key: bytes, response: search_pb2.SearchResponse, is_current: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Keeps an answer that nothing was left out of, once it `is_current` still; nobody waits for that."""
+        if key not in self._keeping:
+            keeping = asyncio.create_task(self._keep(key, response.SerializeToString(), is_current))
+            self._keeping[key] = keeping
+            keeping.add_done_callback(lambda _: self._keeping.pop(key))
+
+    async def close(self) -> None:
+        """Waits for what is being kept."""
+        await asyncio.gather(*self._keeping.values())
+
+    async def _keep(self, key: bytes, value: bytes, is_current: Callable[[], Awaitable[bool]]) -> None:
+        try:
+            if await is_current():
+                await self._cache.put(key, value)
+        except SoutuError as error:
+            _log.debug("an answer is not kept", reason=error.reason.name)

@@ -115,8 +115,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         async with self._turn(subjects, context):
             answer = await self._searches.answer(opening, query)
         response = answer_message(answer, request)
-        if key and not answer.degraded and await self._searches.still_current(opening):
-            await self._answers.keep(key, response)
+        if key and not answer.degraded:
+            self._answers.keep(key, response, lambda: self._searches.still_current(opening))
         self._count(answer)
         return response
 

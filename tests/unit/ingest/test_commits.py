@@ -1,6 +1,7 @@
 """The last step of every write, and holding it back."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import cast
 
@@ -9,7 +10,7 @@ import pytest
 from soutu.domain.collection import Generation
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.revision import revision_text
-from soutu.domain.writing import Remove
+from soutu.domain.writing import Commit, Remove
 from soutu.ingest.commits import Commits
 from soutu.ingest.followers import Followers
 from soutu.ports import Catalog
@@ -31,6 +32,17 @@ class Reached:
     async def reached(self, generation: Generation, revision: int, timeout_s: float) -> bool:
         self.asked.append(generation.id)
         return self.followed(generation) >= revision
+
+
+class FailingCatalog(ListCatalog):
+    """One whose database goes away within each commit."""
+
+    failed = 0
+
+    async def commit(self, *arguments: object, **options: object) -> Commit:
+        await asyncio.sleep(0.01)
+        self.failed += 1
+        raise SoutuError(Reason.CATALOG_UNAVAILABLE)
 
 
 def commits(catalog: ListCatalog, followers: Reached, backlog: int = 100) -> Commits:
@@ -81,6 +93,21 @@ async def test_a_commit_that_began_is_carried_through() -> None:
     await asyncio.gather(write, return_exceptions=True)
     await asyncio.sleep(0.01)
     assert catalog.revision == 1
+
+
+async def test_a_commit_that_fails_when_its_caller_is_gone_is_no_alarm() -> None:
+    catalog, alarms = FailingCatalog(), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: alarms.append(context["message"]))
+    story, head = commits(catalog, Reached()), await catalog.head("c")
+    write = asyncio.create_task(story.commit(head, [Remove("a")]))
+    await asyncio.sleep(0)
+    write.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await write
+    await asyncio.sleep(0.02)
+    del write
+    gc.collect()
+    assert (catalog.failed, alarms) == (1, [])
 
 
 @pytest.mark.parametrize(("followed", "refusals"), [(0, [Reason.BACKLOG_FULL]), (1, [])])

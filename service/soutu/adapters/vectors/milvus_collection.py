@@ -63,7 +63,9 @@ class MilvusCollection:
         """Upserts, then deletes; searches see it when this returns. VECTOR_INVALID, and nothing written."""
         for point in points:
             checked_dimension(point.vector, self.plan.dimension)
-        await asyncio.shield(asyncio.create_task(self._write(points, gone)))
+        writing = asyncio.create_task(self._write(points, gone))
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # the caller may be gone
+        await asyncio.shield(writing)
 
     def told(self, revision: int) -> None:
         """The index has followed up to this revision, whoever wrote that: reads from now on see it."""
