@@ -22,15 +22,17 @@ from bench.server import RunningServer, first_answer, serving
 from bench.stack_parts import RunningStack, stack
 from bench.stored import COLLECTION, DATA, add_model
 from scripts.stack.parts import MODELS
-from soutu.client import Client, search_request
+from soutu.client import Client, SoutuCallError, search_request
 from soutu.domain.embedding import Vectors
 from soutu.v1.collection_pb2 import Index, IndexType
+from soutu.v1.collection_service_pb2 import BuildCollectionResponse
 
 TITLE = "On the stack: Triton, Milvus, MariaDB, Redis, S3"
 WARM_UP = 50
 ROUNDS = 500
 SETTLE_S = 15.0  # longer than a search asks Milvus for more than what is there anyway
 LIMIT = 10
+FILLINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,19 @@ def store_of(model: Path, count: int) -> Path:
 
 
 def filled(model: Path, count: int) -> None:
-    """Has the stack's data of so many pictures in `store_of`, from a former run or made now."""
+    """Has the stack's data of so many pictures in `store_of`, from a former run or made now; one that was
+    broken off is gone on with."""
     place = store_of(model, count)
     if (place / "filled").exists():
         return
     print(f"filling {place.name}, once", flush=True)
-    shutil.rmtree(place, ignore_errors=True)
-    with site(model, place) as here:
-        build_rate(here.server.address, model, count)
+    with site(model, place) as here, Client(here.server.address) as client:
+        create(client, model)
+        for _ in range(FILLINGS):  # what failed on a machine that is too busy is tried again
+            if not build(client, count).failed:
+                break
+        held = client.collections.get(COLLECTION).image_count
+        assert held == count, f"{held:,} of {count:,} pictures are stored; run it again"
         time.sleep(3 * SETTLE_S)  # the service has the index built once nothing was written for half a minute
     (place / "filled").touch()
 
@@ -122,15 +129,29 @@ def build_table(model: Path, scale: Scale, raw: RawInference) -> Table:
 
 def build_rate(address: str, model: Path, count: int) -> float:
     """Images a second of a build by reference into an HNSW index, from the call to its end."""
-    patterns = stored_pictures(count)
+    stored_pictures(count)
     with Client(address) as client:
-        index = Index(type=IndexType.INDEX_TYPE_HNSW)
-        client.collections.create(COLLECTION, model=f"models/{card_of(model).ref}", index=index)
+        create(client, model)
         started = time.perf_counter()
-        built = client.collections.build(COLLECTION, PICTURES / "stored", include=patterns).wait()
+        built = build(client, count)
         seconds = time.perf_counter() - started
     assert (built.added, built.failed) == (count, 0), f"{built.added} were built, {built.failed} failed"
     return count / seconds
+
+
+def create(client: Client, model: Path) -> None:
+    """Makes the collection, if it is not there."""
+    index = Index(type=IndexType.INDEX_TYPE_HNSW)
+    try:
+        client.collections.create(COLLECTION, model=f"models/{card_of(model).ref}", index=index)
+    except SoutuCallError as error:
+        if error.reason != "COLLECTION_EXISTS":
+            raise
+
+
+def build(client: Client, count: int) -> BuildCollectionResponse:
+    """Builds what is not there yet of so many pictures, by reference."""
+    return client.collections.build(COLLECTION, PICTURES / "stored", include=stored_pictures(count)).wait()
 
 
 def measured(here: Site, load: Load) -> Driven:

@@ -17,7 +17,7 @@ from bench.pictures import PICTURES, query_pictures, stored_pictures
 from bench.report import Row, Table
 from bench.scale import Scale
 from bench.server import RunningServer, serving
-from bench.stack_parts import stack
+from bench.stack_parts import PATIENT, stack
 from bench.stored import COLLECTION, DATA
 from soutu.client import Client, SoutuCallError
 
@@ -173,7 +173,7 @@ def run_on_stack(scale: Scale) -> list[Table]:
     """The same, with every part on a server of its own."""
     place = DATA / "stack-soak"
     shutil.rmtree(place, ignore_errors=True)
-    with stack(place) as parts:
+    with stack(place, PATIENT) as parts:
         return [soaked(scale, parts.settings)]
 
 

@@ -10,7 +10,7 @@ from scripts.stack.parts import PARTS
 from scripts.stack.running import ended, launched
 
 # Milvus ends itself when it has not been heard of by its own etcd for so long, such as while a virtual
-# machine stands still; its default is 30 s.
+# machine stands still; else it is 30 s. One that is started again waits as long for what it was before.
 PATIENT = {"COMMON_SESSION_TTL": "180"}
 
 
@@ -27,13 +27,14 @@ class RunningStack:
 
 
 @contextmanager
-def stack(place: Path) -> Iterator[RunningStack]:
-    """Every part with its data in `place`, what a former run has left there included; ended at the end."""
+def stack(place: Path, environment: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """Every part with its data in `place`, what a former run has left there included; ended at the end.
+    `environment` is added to that of each."""
     settings: dict[str, str] = {}
     pids: dict[str, int] = {}
     with ExitStack() as parts:
         for name in PARTS:
-            running = launched(name, place / name, PATIENT)
+            running = launched(name, place / name, environment)
             parts.callback(ended, running)
             settings |= running.settings
             pids[name] = running.pid

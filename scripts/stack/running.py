@@ -59,8 +59,8 @@ def down(name: str) -> None:
 
 
 def launched(name: str, place: Path, environment: Mapping[str, str] | None = None) -> Running:
-    """A part with its data in `place`, once it answers; `environment` is added to its own. StackError with the
-    end of its log if it does not answer."""
+    """A part with its data in `place`, once it answers; `environment` is added to its own. StackError with
+    the end of its log if it does not answer."""
     place.mkdir(parents=True, exist_ok=True)
     started = PARTS[name](place)
     log = place / "log.txt"
