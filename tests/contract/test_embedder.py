@@ -9,6 +9,7 @@ import pytest
 
 from scripts.stack.running import Running
 from soutu.adapters.inference.onnx import OnnxEmbedder
+from soutu.adapters.inference.openvino import OpenVino
 from soutu.adapters.inference.triton import TritonEmbedder
 from soutu.domain.embedding import all_units
 from soutu.domain.errors import Reason, SoutuError
@@ -19,12 +20,14 @@ from tests.contract.embedders import FIRST, bundled_models, random_pixels, write
 SIDE, DIMENSION = 128, 595
 
 
-@pytest.fixture(params=["onnx", pytest.param("triton", marks=pytest.mark.slow)])
+@pytest.fixture(params=["onnx", "openvino", pytest.param("triton", marks=pytest.mark.slow)])
 async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Embedder]:
     models = bundled_models(tmp_path)
     adapter: Embedder
     if request.param == "onnx":
         adapter = OnnxEmbedder(models, threads=2)
+    elif request.param == "openvino":
+        adapter = OnnxEmbedder(models, threads=2, engine=OpenVino(threads=2))
     else:
         running: Running = request.getfixturevalue("triton")
         adapter = TritonEmbedder.connected(running.settings["SOUTU_INFERENCE_URL"], models, wait_s=10)

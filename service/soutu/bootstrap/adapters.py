@@ -10,7 +10,8 @@ from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.fetch.off import FetchesNothing
 from soutu.adapters.inference.counted import CountedEmbedder
-from soutu.adapters.inference.onnx import OnnxEmbedder
+from soutu.adapters.inference.onnx import Engine, OnnxEmbedder
+from soutu.adapters.inference.session import ModelSession
 from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
 from soutu.adapters.objects.local import LocalObjects
@@ -153,7 +154,7 @@ def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedd
     """What runs the models for builds, and what for queries; closing the first closes both."""
     given = settings.inference
     if not given.url:
-        here = OnnxEmbedder(models, given.threads or cores())
+        here = OnnxEmbedder(models, given.threads or cores(), inference_engine(settings))
         return here, here
     try:
         from soutu.adapters.inference.triton import TritonEmbedder
@@ -163,6 +164,18 @@ def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedd
         given.url, models, wait_s=given.wait_s, unload_after_s=given.unload_after_s
     )
     return there, there.for_queries()
+
+
+def inference_engine(settings: Settings) -> Engine:
+    """What runs models in this process; SettingsError where its library is not installed."""
+    given = settings.inference
+    if given.engine == "onnxruntime":
+        return ModelSession
+    try:
+        from soutu.adapters.inference.openvino import OpenVino
+    except ImportError as error:
+        raise _missing("inference.engine", "openvino", extra="openvino") from error
+    return OpenVino(given.threads or cores(), given.bfloat16)
 
 
 def _index(settings: Settings, directory: Path) -> VectorIndex:
@@ -180,8 +193,8 @@ def _index(settings: Settings, directory: Path) -> VectorIndex:
     )
 
 
-def _missing(key: str, library: str) -> SettingsError:
-    return SettingsError(f"{key} needs the library {library}: pip install 'soutu[cluster]'.")
+def _missing(key: str, library: str, extra: str = "cluster") -> SettingsError:
+    return SettingsError(f"{key} needs the library {library}: pip install 'soutu[{extra}]'.")
 
 
 def _cache(settings: Settings) -> Cache:

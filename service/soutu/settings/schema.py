@@ -101,6 +101,14 @@ class InferenceSettings(Section):
         allow_inf_nan=False,
         description="How long a model may be unused by everybody before Triton unloads it; 0 is for ever.",
     )
+    engine: Literal["onnxruntime", "openvino"] = Field(
+        "onnxruntime",
+        description="What runs models in this process; `openvino` needs the extra of that name, and "
+        "`soutu doctor` says which is faster.",
+    )
+    bfloat16: bool = Field(
+        True, description="Whether OpenVINO computes in bfloat16 where the processor has it."
+    )
     threads: int = Field(
         0, ge=0, description="Inferences run at a time in this process, each on a core; 0 is one per core."
     )

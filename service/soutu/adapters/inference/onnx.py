@@ -1,4 +1,5 @@
-"""The Embedder in this process: ONNX Runtime, as many single-threaded runs side by side as there are threads.
+"""The Embedder in this process: as many single-threaded runs side by side as there are threads, by ONNX Runtime
+or by another engine that reads ONNX.
 
 On a CPU that beats one run over all threads (facts measured for the design: docs/architecture.md).
 """
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from soutu.adapters.inference.gathering import Gathering
 from soutu.adapters.inference.session import ModelSession
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import ModelRef
+from soutu.domain.model import ModelCard, ModelRef
 from soutu.ports import ModelStore
 
 Argument = TypeVar("Argument")
@@ -31,19 +33,40 @@ _NICENESS = 5
 _LARGEST_CHUNK = 4  # pictures in one run: more are no faster on a CPU, and cost memory
 
 
+class Session(Protocol):
+    """A loaded model; several threads may run it at once."""
+
+    def check(self, pixels: Pixels) -> None:
+        """ValueError unless `pixels` are what the model takes."""
+        ...
+
+    def run(self, pixels: Pixels) -> Vectors:
+        """Unit vectors float32 (n, dimension), blocking; INFERENCE_UNAVAILABLE if the model misbehaves."""
+        ...
+
+    def nothing(self) -> Vectors:
+        """The answer to no pictures: shape (0, dimension)."""
+        ...
+
+
+Engine = Callable[[Path, ModelCard], Session]
+"""Loads an artefact, on one of the embedder's threads; INFERENCE_UNAVAILABLE if it cannot."""
+
+
 class OnnxEmbedder:
-    """Runs the models of a store. A model is loaded on first use and kept.
+    """Runs the models of a store with an engine. A model is loaded on first use and kept.
 
     Single pictures that wait at the same time share runs. One batch never has more than `threads` runs in the
     queue, so that a single query waits behind a few pictures, not behind a whole batch. A cancelled call
     starts no further run; one that has begun is left to end, unheard.
     """
 
-    def __init__(self, models: ModelStore, threads: int) -> None:
+    def __init__(self, models: ModelStore, threads: int, engine: Engine = ModelSession) -> None:
         self._models = models
+        self._engine = engine
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference", initializer=_step_back)
-        self._sessions: dict[ModelRef, asyncio.Task[ModelSession]] = {}
+        self._sessions: dict[ModelRef, asyncio.Task[Session]] = {}
         self._gatherings: dict[ModelRef, Gathering] = {}
         self._closed = False
 
@@ -88,14 +111,14 @@ class OnnxEmbedder:
         await asyncio.to_thread(self._pool.shutdown)
         self._sessions.clear()
 
-    def _gathering(self, model: ModelRef, session: ModelSession) -> Gathering:
+    def _gathering(self, model: ModelRef, session: Session) -> Gathering:
         if model not in self._gatherings:
             self._gatherings[model] = Gathering(
                 partial(self._on_thread, session.run), self._threads, _LARGEST_CHUNK
             )
         return self._gatherings[model]
 
-    async def _in_lanes(self, session: ModelSession, chunks: list[Pixels], answers: list[Vectors]) -> None:
+    async def _in_lanes(self, session: Session, chunks: list[Pixels], answers: list[Vectors]) -> None:
         """Fills `answers`, in as many lanes as there are threads, each taking the next chunk."""
         places = iter(range(len(chunks)))
 
@@ -113,7 +136,7 @@ class OnnxEmbedder:
             return
         raise failure
 
-    async def _session(self, model: ModelRef) -> ModelSession:
+    async def _session(self, model: ModelRef) -> Session:
         """The loaded model. Callers share one loading, which goes on when one of them is cancelled."""
         if model not in self._sessions:
             loading = asyncio.create_task(self._on_thread(self._load, model))
@@ -121,10 +144,10 @@ class OnnxEmbedder:
             loading.add_done_callback(lambda done: self._forget_failure(model, done))
         return await asyncio.shield(self._sessions[model])
 
-    def _load(self, model: ModelRef) -> ModelSession:
-        return ModelSession(self._models.artefact(model), self._models.card(str(model)))
+    def _load(self, model: ModelRef) -> Session:
+        return self._engine(self._models.artefact(model), self._models.card(str(model)))
 
-    def _forget_failure(self, model: ModelRef, loading: asyncio.Task[ModelSession]) -> None:
+    def _forget_failure(self, model: ModelRef, loading: asyncio.Task[Session]) -> None:
         if loading.cancelled() or loading.exception() is not None:
             self._sessions.pop(model, None)  # the next call tries again
 
