@@ -1,4 +1,4 @@
-"""Vision transformers as float32 ONNX backbones: with seeded random weights for speed, or with given ones.
+"""Vision transformers as float32 ONNX backbones: with seeded random weights for speed, or given ones.
 
 The network is that of Dosovitskiy et al., "An image is worth 16x16 words" (2021), with the layers in the order
 of timm and torchvision; DINOv2 (Oquab et al., 2023) adds a scale behind each branch. Random weights are drawn
@@ -22,8 +22,8 @@ Weights = Callable[[str, tuple[int, ...]], Array]
 
 @dataclass(frozen=True, slots=True)
 class VitShape:
-    """The width of its tokens, its blocks and heads, the sides of a patch and of the picture in pixels; whether
-    each branch is scaled."""
+    """The width of its tokens, its blocks and heads, the sides of a patch and of the picture in pixels;
+    whether each branch is scaled."""
 
     width: int
     depth: int
@@ -46,8 +46,8 @@ DINOV2_BASE = VitShape(width=768, depth=12, heads=12, patch=14, scaled=True)
 
 
 def vit(shape: VitShape, weights: Weights) -> ModelProto:
-    """The backbone: "pictures" float32 (n, 3, side, side) -> "features", tokens (n, 1 + patches, width), class
-    token first."""
+    """The backbone: "pictures" float32 (n, 3, side, side) -> "features", tokens (n, 1 + patches, width), the
+    class token first."""
     network = Network(shape, weights)
     network.graph.node("Identity", network.features("pictures"), name="features")
     pictures = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", 3, shape.side, shape.side])
@@ -70,8 +70,8 @@ def random_weights(seed: int = 0) -> Weights:
 
 
 def stored_weights(path: Path) -> Weights:
-    """Those of a safetensors file with timm's names; KeyError for one that is not there, ValueError for one of
-    another shape."""
+    """Those of a safetensors file with timm's names; KeyError for one that is not there, ValueError for
+    one of another shape."""
     tensors = _safetensors(path)
 
     def stored(name: str, shape: tuple[int, ...]) -> Array:
@@ -81,8 +81,8 @@ def stored_weights(path: Path) -> Weights:
 
 
 def _safetensors(path: Path) -> Mapping[str, Array]:
-    """The tensors of a file of float16 or float32 (https://huggingface.co/docs/safetensors: a length, JSON, the
-    values)."""
+    """The tensors of a file of float16 or float32 (https://huggingface.co/docs/safetensors: a length,
+    JSON, the values)."""
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     described = json.loads(content[8 : 8 + size])
@@ -123,7 +123,9 @@ class Network:
         bias = self._weights("patch_embed.proj.bias", (width,))
         sides = [patch, patch]
         patches = self.graph.node("Conv", pictures, kernel, bias, kernel_shape=sides, strides=sides)
-        return self.graph.node("Transpose", self.graph.node("Reshape", patches, [0, width, -1]), perm=[0, 2, 1])
+        return self.graph.node(
+            "Transpose", self.graph.node("Reshape", patches, [0, width, -1]), perm=[0, 2, 1]
+        )
 
     def _block(self, name: str, tokens: str) -> str:
         branch = self._attention(f"{name}.attn", self._norm(f"{name}.norm1", tokens))
@@ -135,8 +137,9 @@ class Network:
         """Heads side by side: softmax(q k' / sqrt(width of a head)) v, then joined."""
         width, heads = self._shape.width, self._shape.heads
         inner = width // heads
-        joined = self._weights(f"{name}.qkv.weight", (3 * width, width)), self._weights(
-            f"{name}.qkv.bias", (3 * width,)
+        joined = (
+            self._weights(f"{name}.qkv.weight", (3 * width, width)),
+            self._weights(f"{name}.qkv.bias", (3 * width,)),
         )
         parts = zip(*(np.split(each, 3) for each in joined), strict=True)
         query, key, value = (
@@ -147,14 +150,18 @@ class Network:
         value = self.graph.node("Transpose", value, perm=[0, 2, 1, 3])
         likeness = self.graph.node("Div", self.graph.node("MatMul", query, key), float(np.sqrt(inner)))
         seen = self.graph.node("MatMul", self.graph.node("Softmax", likeness, axis=-1), value)
-        together = self.graph.node("Reshape", self.graph.node("Transpose", seen, perm=[0, 2, 1, 3]), [0, -1, width])
+        together = self.graph.node(
+            "Reshape", self.graph.node("Transpose", seen, perm=[0, 2, 1, 3]), [0, -1, width]
+        )
         return self._layer(f"{name}.proj", together, width, width)
 
     def _perceptron(self, name: str, tokens: str) -> str:
         """Two layers with an exact GELU, x / 2 (1 + erf(x / sqrt 2)), between them."""
         width = self._shape.width
         inner = self._layer(f"{name}.fc1", tokens, width, 4 * width)
-        raised = self.graph.node("Add", self.graph.node("Erf", self.graph.node("Div", inner, float(np.sqrt(2)))), 1.0)
+        raised = self.graph.node(
+            "Add", self.graph.node("Erf", self.graph.node("Div", inner, float(np.sqrt(2)))), 1.0
+        )
         inner = self.graph.node("Mul", self.graph.node("Mul", inner, raised), 0.5)
         return self._layer(f"{name}.fc2", inner, 4 * width, width)
 

@@ -10,14 +10,14 @@ from soutu.adapters.catalog.sql import SqlCatalog
 from soutu.adapters.data_directory import DataDirectory
 from soutu.adapters.fetch.off import FetchesNothing
 from soutu.adapters.inference.counted import CountedEmbedder
-from soutu.adapters.inference.onnx import Engine, OnnxEmbedder
-from soutu.adapters.inference.session import ModelSession
+from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.keys import WatchedKeys
 from soutu.adapters.models.folders import FolderModels
 from soutu.adapters.objects.local import LocalObjects
 from soutu.adapters.objects.originals import KeptOriginals
 from soutu.adapters.objects.s3 import Bucket, s3_objects
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
+from soutu.bootstrap.engines import inference_engine, inference_threads
 from soutu.bootstrap.limits import cores, decode_limits
 from soutu.imaging.pool import DecodePool
 from soutu.models.verify import check_artefact
@@ -154,7 +154,7 @@ def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedd
     """What runs the models for builds, and what for queries; closing the first closes both."""
     given = settings.inference
     if not given.url:
-        here = OnnxEmbedder(models, given.threads or cores(), inference_engine(settings))
+        here = OnnxEmbedder(models, inference_threads(settings), inference_engine(settings))
         return here, here
     try:
         from soutu.adapters.inference.triton import TritonEmbedder
@@ -164,18 +164,6 @@ def _embedders(settings: Settings, models: ModelStore) -> tuple[Embedder, Embedd
         given.url, models, wait_s=given.wait_s, unload_after_s=given.unload_after_s
     )
     return there, there.for_queries()
-
-
-def inference_engine(settings: Settings) -> Engine:
-    """What runs models in this process; SettingsError where its library is not installed."""
-    given = settings.inference
-    if given.engine == "onnxruntime":
-        return ModelSession
-    try:
-        from soutu.adapters.inference.openvino import OpenVino
-    except ImportError as error:
-        raise _missing("inference.engine", "openvino", extra="openvino") from error
-    return OpenVino(given.threads or cores(), given.bfloat16)
 
 
 def _index(settings: Settings, directory: Path) -> VectorIndex:
@@ -193,8 +181,8 @@ def _index(settings: Settings, directory: Path) -> VectorIndex:
     )
 
 
-def _missing(key: str, library: str, extra: str = "cluster") -> SettingsError:
-    return SettingsError(f"{key} needs the library {library}: pip install 'soutu[{extra}]'.")
+def _missing(key: str, library: str) -> SettingsError:
+    return SettingsError(f"{key} needs the library {library}: pip install 'soutu[cluster]'.")
 
 
 def _cache(settings: Settings) -> Cache:

@@ -38,8 +38,9 @@ class Check:
     advice: str = ""
 
 
-def checked(invocation: Invocation) -> Iterator[Check]:
-    """The checks as they are made; those that need what has failed are left out."""
+def checked(invocation: Invocation, model: str = "") -> Iterator[Check]:
+    """The checks as they are made; those that need what has failed are left out. The engines of this process
+    are measured with `model`, "" for the one of new collections."""
     yield _python()
     yield _packages()
     try:
@@ -52,6 +53,10 @@ def checked(invocation: Invocation) -> Iterator[Check]:
         yield _data_dir(settings.data_dir)
         for key, root in settings.missing_roots:
             yield Check(key, False, f"{root} is not there", f"Mount its disk, or take it out of {key}.")
+        if not settings.inference.url:
+            from soutu.cli.engines import engine_check
+
+            yield engine_check(settings, model)
     yield from _server(invocation)
 
 

@@ -1,5 +1,5 @@
-"""The Embedder in this process: as many single-threaded runs side by side as there are threads, by ONNX Runtime
-or by another engine that reads ONNX.
+"""The Embedder in this process: as many single-threaded runs side by side as there are threads, by ONNX
+Runtime or by another engine that reads ONNX.
 
 On a CPU that beats one run over all threads (facts measured for the design: docs/architecture.md).
 """
