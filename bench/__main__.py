@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from bench import (
     build,
     courtesy,
+    engines,
     hostile,
     on_stack,
     overload,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "build": (build.TITLE, build.run),
     "overload": (overload.TITLE, overload.run),
     "courtesy": (courtesy.TITLE, courtesy.run),
+    "models": (engines.TITLE, engines.run),
     "startup": (startup.TITLE, startup.run),
     "hostile": (hostile.TITLE, hostile.run),
     "sync": (sync.TITLE, sync.run),

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from bench.pictures import drawn
-from bench.quantised import quantise
+from bench.quantised import quantise, write_convolutions
 from bench.resnet50 import SIDE_PX, resnet50
 from soutu.bootstrap import BUNDLED_MODEL, BUNDLED_MODELS
 from soutu.domain.cards import CARD_FILE, card_from_text
@@ -35,17 +35,17 @@ def resnet_folder() -> Path:
         pixels = calibration_pixels()
         with tempfile.TemporaryDirectory(dir=MODELS) as place:
             card = float_resnet(pixels, Path(place) / "float")
-            quantise(Path(place) / "float", card, pixels, RESNET, folder)
+            quantise(Path(place) / "float", card, pixels, folder, write_convolutions)
     return folder
 
 
-def float_resnet(pixels: NDArray[np.uint8], folder: Path) -> ModelCard:
+def float_resnet(pixels: NDArray[np.uint8], folder: Path, ref: ModelRef = RESNET) -> ModelCard:
     """The same network as a float32 artefact in the new `folder`."""
     normalised = (pixels * IMAGENET.scale - np.asarray(IMAGENET.mean)) / np.asarray(IMAGENET.std)
     backbone = folder.with_suffix(".onnx")
     onnx.save(resnet50(normalised.transpose(0, 3, 1, 2).astype(np.float32)), backbone)
     size = InputSpec(SIDE_PX, SIDE_PX, crop_fraction=0.875)
-    return make_artefact(backbone, spec(RESNET, size, "avg"), folder)
+    return make_artefact(backbone, spec(ref, size, "avg"), folder)
 
 
 def projection_folder() -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +34,17 @@ class Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ship
         return None if batch is None else {"pixels": batch}
 
 
-def quantise(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], ref: ModelRef, target: Path) -> None:
-    """Writes the model `ref` into the new folder `target`, from the artefact of `card` in `folder`.
+Write = Callable[[Path, Path, Batches], None]
+
+
+def quantise(
+    folder: Path,
+    card: ModelCard,
+    pixels: NDArray[np.uint8],
+    target: Path,
+    write: Write,
+) -> None:
+    """Writes the model `target`, named by its new folder NAME/VERSION, from the artefact of `card` in `folder`.
 
     Activations are asymmetric uint8, weights symmetric int8 per output channel.
     """
@@ -43,16 +53,17 @@ def quantise(folder: Path, card: ModelCard, pixels: NDArray[np.uint8], ref: Mode
         made.mkdir()
         prepared = Path(place) / "prepared.onnx"
         quant_pre_process(folder / card.artefact, prepared, skip_symbolic_shape=True)
-        write_int8(prepared, made / card.artefact, Batches(pixels))
-        check_fused(made / card.artefact)
+        write(prepared, made / card.artefact, Batches(pixels))
         digest = hashlib.sha256((made / card.artefact).read_bytes()).hexdigest()
+        ref = ModelRef(target.parent.name, target.name)
         quantised = replace(card, ref=ref, sha256=digest, description="int8, for measuring speed.")
         (made / CARD_FILE).write_text(card_text(quantised), encoding="utf-8")
         check_artefact(made / card.artefact, quantised)
         made.rename(target)
 
 
-def write_int8(prepared: Path, target: Path, batches: Batches) -> None:
+def write_convolutions(prepared: Path, target: Path, batches: Batches) -> None:
+    """Everything of a residual network up to its pooling."""
     quantize_static(
         prepared,
         target,
@@ -63,6 +74,35 @@ def write_int8(prepared: Path, target: Path, batches: Batches) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
     )
+    check_fused(target)
+
+
+def write_layers(prepared: Path, target: Path, batches: Batches) -> None:
+    """The products of a transformer with weights; those of attention, norms and Softmax stay in float32.
+
+    The products' own outputs are not quantised: ONNX Runtime then writes float32 from int8 in one step.
+    """
+    model = onnx.load(prepared)
+    for place, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{place}"
+    onnx.save(model, prepared)
+    weights = {constant.name for constant in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    quantize_static(
+        prepared,
+        target,
+        batches,
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul"],
+        nodes_to_exclude=[node.name for node in products if weights.isdisjoint(node.input)],
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+    )
+    floating = run_nodes(target)["MatMul"] + run_nodes(target)["FusedMatMul"]
+    attention = sum(weights.isdisjoint(node.input) for node in products)
+    assert floating <= attention, f"ONNX Runtime runs {floating} products in floating point, not {attention}"
 
 
 def check_fused(artefact: Path) -> None:

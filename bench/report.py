@@ -14,7 +14,16 @@ from soutu.cli.output import print_table
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("grpcio", "numpy", "onnxruntime", "pillow", "qdrant-edge-py", "simplejpeg", "SQLAlchemy")
+PACKAGES = (
+    "grpcio",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "pillow",
+    "qdrant-edge-py",
+    "simplejpeg",
+    "SQLAlchemy",
+)
 COLUMNS = ("measured", "value", "unit", "target", "remark")
 
 

@@ -1,7 +1,7 @@
 """Vision transformers as float32 ONNX backbones: with seeded random weights for speed, or given ones.
 
-The network is that of Dosovitskiy et al., "An image is worth 16x16 words" (2021), with the layers in the order
-of timm and torchvision; DINOv2 (Oquab et al., 2023) adds a scale behind each branch. Random weights are drawn
+The network is that of Dosovitskiy et al., "An image is worth 16x16 words" (2021), with its layers as timm and
+torchvision have them; DINOv2 (Oquab et al., 2023) adds a scale behind each branch. Random weights are drawn
 as those papers' code does: normal of deviation 0.02, so that activations stay in range.
 """
 

@@ -14,7 +14,7 @@ from soutu.ports import ModelStore
 from soutu.settings import Settings, SettingsError
 
 ENGINES = ("onnxruntime", "openvino")
-_PICTURES_PER_THREAD = 8
+_PICTURES_PER_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,8 @@ class OpenVino:
         return session
 
     def _options(self) -> dict[str, object]:
-        """As many streams as there are callers, each of one thread. OpenVINO starts these threads when it loads
-        a model, and they keep the priority of the thread that loads."""
+        """As many streams as there are callers, each of one thread. OpenVINO starts these threads when it
+        loads a model, and they keep the priority of the thread that loads."""
         options: dict[str, object] = {
             "NUM_STREAMS": self._threads,
             "INFERENCE_NUM_THREADS": self._threads,

@@ -1,0 +1,1 @@
+"""The parts of scripts/build_engines.py: from ONNX to plans in a model repository."""
