@@ -89,6 +89,7 @@ lock: $(DEV) ## Pins the dependencies anew; ARGS=--upgrade takes the newest
 	$(PIP_COMPILE) $(ARGS) --extra dev -c requirements/base.txt -o requirements/dev.txt pyproject.toml
 	$(PIP_COMPILE) $(ARGS) -o requirements/stack-milvus.txt requirements/stack-milvus.in
 	$(PIP_COMPILE) $(ARGS) -o requirements/stack-triton.txt requirements/stack-triton.in
+	$(PIP_COMPILE) $(ARGS) -o requirements/stack-tensorrt.txt requirements/stack-tensorrt.in
 	$(PIP_COMPILE) $(ARGS) --extra cluster -c requirements/base.txt -o requirements/cluster.txt pyproject.toml
 
 clean: ## Removes .venv, caches and what was built

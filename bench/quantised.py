@@ -44,7 +44,7 @@ def quantise(
     target: Path,
     write: Write,
 ) -> None:
-    """Writes the model `target`, named by its new folder NAME/VERSION, from the artefact of `card` in `folder`.
+    """Writes the model of the new folder `target`, NAME/VERSION, from the artefact of `card` in `folder`.
 
     Activations are asymmetric uint8, weights symmetric int8 per output channel.
     """

@@ -29,6 +29,7 @@ def test_the_locks_carry_hashes_and_no_place() -> None:
         "cluster.txt",
         "dev.txt",
         "stack-milvus.txt",
+        "stack-tensorrt.txt",
         "stack-triton.txt",
     ]
     for lock in locks:
