@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.engines.building import Plan, Target
 from scripts.engines.work import Work
+from soutu.domain.cards import CARD_FILE
 
 MANIFEST = "manifest.json"
 SERVED = "model.plan"  # the name that Triton looks for
@@ -14,12 +15,15 @@ SERVED = "model.plan"  # the name that Triton looks for
 
 def place(work: Work, target: Target, plan: Plan, cosine: float | None, out: Path) -> Path:
     """Writes OUT/NAME/VERSION: the plan under a name that says library, version and GPU, the same file as
-    model.plan, and the manifest. Each file appears whole. Returns the named plan."""
+    model.plan, and the manifest; a model's card becomes OUT/NAME/card.toml, so that its hash there is that of
+    the ONNX. Each file appears whole. Returns the named plan."""
     folder = out / work.name / work.version
     folder.mkdir(parents=True, exist_ok=True)
     named = folder / f"{target.label}.plan"
     _write(named, plan.content)
     _write(folder / MANIFEST, manifest(work, target, plan, cosine).encode())
+    if work.card:
+        _write(out / work.name / CARD_FILE, (work.onnx.parent / CARD_FILE).read_bytes())
     link = folder / f".{SERVED}.part"
     link.unlink(missing_ok=True)
     os.link(named, link)

@@ -57,6 +57,7 @@ def test_a_model_becomes_a_plan_with_a_manifest(python: Path, model: Path, tmp_p
     assert ran.returncode == 0, ran.stderr
     assert "not run: its GPU is not here" in ran.stdout
     folder = tmp_path / "dino" / "1"
+    assert (tmp_path / "dino" / CARD_FILE).read_bytes() == (model / CARD_FILE).read_bytes()
     (named,) = folder.glob(LABEL)
     assert (folder / "model.plan").read_bytes() == named.read_bytes()
     told = json.loads((folder / "manifest.json").read_text("utf-8"))
