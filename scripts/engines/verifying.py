@@ -19,7 +19,8 @@ def least_cosine(library: Any, plan: bytes, work: Work) -> float:
     session = onnxruntime.InferenceSession(work.onnx, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     expected = dict(zip(names, session.run(names, given), strict=True))
-    return min(cosines(answer, expected[name]).min() for name, answer in run(library, plan, given).items())
+    answers = run(library, plan, given)
+    return min(float(cosines(answer, expected[name]).min()) for name, answer in answers.items())
 
 
 def trial_inputs(work: Work) -> Arrays:

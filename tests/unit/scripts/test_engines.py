@@ -19,7 +19,8 @@ def test_a_models_folder_is_built_in_batches() -> None:
     assert (work.name, work.version) == ("gradient-color", "1")
     assert work.shapes == {"pixels": ((1, 128, 128, 3), (8, 128, 128, 3), (32, 128, 128, 3))}
     (pixels,) = trial_inputs(work).values()
-    assert (pixels.shape, pixels.dtype) == ((8, 128, 128, 3), np.uint8)
+    assert pixels.shape == (8, 128, 128, 3)
+    assert pixels.dtype == np.uint8
 
 
 @pytest.mark.parametrize("shapes", ["images", "images=1x3", "images=a:b:c", "images=1:2:3:4"])
