@@ -37,7 +37,7 @@ def inference_engine(settings: Settings, name: str = "") -> Engine:
     except ImportError as error:
         sentence = "inference.engine needs the library openvino: pip install 'soutu[openvino]'."
         raise SettingsError(sentence) from error
-    return OpenVino(inference_threads(settings), given.bfloat16)
+    return OpenVino(inference_threads(settings), given.half_precision)
 
 
 def inference_threads(settings: Settings) -> int:

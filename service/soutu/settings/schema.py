@@ -106,7 +106,7 @@ class InferenceSettings(Section):
         description="What runs models in this process; `openvino` needs the extra of that name, and "
         "`soutu doctor` says which is faster.",
     )
-    bfloat16: bool = Field(
+    half_precision: bool = Field(
         True, description="Whether OpenVINO computes in bfloat16 where the processor has it."
     )
     threads: int = Field(
