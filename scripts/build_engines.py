@@ -5,9 +5,9 @@
     python -m scripts.build_engines xfeat.onnx --out . --shapes input=1x3x64x64:1x3x480x640:1x3x960x960
 
 A model's folder becomes OUT/NAME/VERSION/model.plan, the same file under a name that says library, version
-and GPU, and manifest.json; its card becomes OUT/NAME/card.toml. A bare ONNX file, whose `--shapes` are smallest,
-usual and largest, becomes OUT/FILE/1/. It needs NVIDIA's `tensorrt` 10 or 11, or `tensorrt_rtx`, numpy and
-onnxruntime; and cuda-python where it runs a plan.
+and GPU, and manifest.json; its card becomes OUT/NAME/card.toml. A bare ONNX file, whose `--shapes` are the
+smallest, the usual and the largest, becomes OUT/FILE/1/. It needs NVIDIA's `tensorrt` 10 or 11, or
+`tensorrt_rtx`, numpy and onnxruntime; and cuda-python where it runs a plan.
 
 Networks are strongly typed, as TensorRT 11 knows no other ones: a plan computes in the types of its ONNX.
 Float16 comes from a float16 artefact, int8 from symmetric Q/DQ. A plan for this machine's GPU is run beside
