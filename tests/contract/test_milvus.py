@@ -68,6 +68,7 @@ async def recalls(index: MilvusIndex, scope: Scope) -> tuple[float, float]:
         for query, row in zip(QUERIES, found, strict=True)
         for each in row
     ]
+    assert all(float(np.float32(each.score)) == each.score for row in found for each in row)
     return shared / (ASKED * LIMIT), max(errors)
 
 

@@ -139,8 +139,9 @@ def _refined(vector: Vector, hits: Sequence[Any]) -> list[Candidate]:
 
 
 def _scored(vector: Vector, held: NDArray[np.float64], rows: Sequence[dict[str, Any]]) -> list[Candidate]:
-    """The rows, whose vectors are `held` (n, dimension), with their inner products."""
-    scores = (held * vector.astype(np.float64)).sum(axis=1).tolist()
+    """The rows, whose vectors are `held` (n, dimension), with their inner products: as float32, which is what
+    Milvus tells and what page tokens keep."""
+    scores = (held * vector.astype(np.float64)).sum(axis=1).astype(np.float32).tolist()
     return [
         Candidate(int(row["uid"]), score, int(row["revision"]))
         for row, score in zip(rows, scores, strict=True)
