@@ -4,7 +4,6 @@ Needs the extra `models` (onnx).
 """
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,26 +12,14 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto, compose, helper, shape_inference, version_converter
 
-from soutu.domain.cards import CARD_FILE, card_text, invalid_model
+from soutu.domain.cards import invalid_model
 from soutu.domain.model import InputSpec, ModelCard, ModelRef, Task
+from soutu.models.folder import finish_folder, new_folder
 from soutu.models.graph import OPSET, GraphWriter, embedding_output, pixels_input
+from soutu.models.normalisation import Normalisation
 from soutu.models.pooling import Pooling, pooled
-from soutu.models.verify import check_artefact
 
 _SMALLEST_SQUARE = 1e-24
-
-
-@dataclass(frozen=True, slots=True)
-class Normalisation:
-    """How the backbone was trained to see pixels: (pixel * scale - mean) / std, by channel, R G B."""
-
-    scale: float = 1 / 255
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-"""What torchvision's and the ONNX model zoo's classifiers were trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +48,9 @@ def make_artefact(backbone: Path, spec: BackboneSpec, folder: Path) -> ModelCard
     model = wrapped(_loaded(backbone), spec)
     content = model.SerializeToString()
     card = _card(model, spec, hashlib.sha256(content).hexdigest())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as place:
-        made = Path(place) / "model"
-        made.mkdir()
+    with new_folder(folder) as made:
         (made / card.artefact).write_bytes(content)
-        (made / CARD_FILE).write_text(card_text(card), encoding="utf-8")
-        check_artefact(made / card.artefact, card)
-        made.rename(folder)
+        finish_folder(made, card)
     return card
 
 

@@ -43,10 +43,15 @@ class Pooling:
         return f"{name}, without {self.skipped_tokens} tokens" if self.skipped_tokens else name
 
 
-def pooled(graph: GraphWriter, features: str, rank: int, pooling: Pooling) -> str:
-    """The vectors (n, C) of features with `rank` axes; MODEL_INVALID if they cannot be pooled so."""
+def check_pooling(pooling: Pooling, rank: int) -> None:
+    """MODEL_INVALID unless features with `rank` axes can be pooled so."""
     if rank not in _RANKS[pooling.kind] or (pooling.skipped_tokens and rank != 3):
         raise invalid_model(f"Features with {rank} axes cannot be pooled by {pooling}.")
+
+
+def pooled(graph: GraphWriter, features: str, rank: int, pooling: Pooling) -> str:
+    """The vectors (n, C) of features with `rank` axes; MODEL_INVALID if they cannot be pooled so."""
+    check_pooling(pooling, rank)
     if pooling.kind == "none":
         return features
     if pooling.kind == "cls":

@@ -9,7 +9,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import InputSpec, ModelRef
-from soutu.models.artefact import IMAGENET, BackboneSpec, Normalisation, make_artefact
+from soutu.models.artefact import BackboneSpec, make_artefact
+from soutu.models.normalisation import IMAGENET, Normalisation
 from soutu.models.pooling import Pooling
 from soutu.models.verify import check_artefact
 

@@ -1,0 +1,92 @@
+"""PyTorch to an ONNX file, one tensor at a time, so that the weights never lie in memory twice over.
+
+A ModelProto is written as its graph without weights, followed by one small ModelProto for each weight: a
+protocol buffer that is read from several, one behind the other, is their union (protobuf.dev, "Encoding:
+Last One Wins": embedded messages are merged, repeated fields are joined).
+"""
+
+import contextlib
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx_ir
+import torch
+from onnx import GraphProto, ModelProto, TensorProto
+from onnx_ir import serde
+
+from soutu.domain.cards import invalid_model
+
+OPSET = 18
+"""The version of ONNX's operators that is written: the least that PyTorch's exporter writes by itself; ONNX
+Runtime 1.14, TensorRT 10 and OpenVINO 2023 read it."""
+
+_IR_VERSION = 8
+_LARGEST_BYTES = 2**31 - 1  # of a protocol buffer
+_BATCH = 2  # of the pictures that the network is traced with; 1 would be taken for a constant
+
+
+def write_onnx(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str], path: Path) -> str:
+    """Writes `module`, traced with `example` (2, ...), whose first axis may have any length; its SHA-256.
+
+    `names` are those of the input and the output. MODEL_INVALID where the network cannot be written as ONNX,
+    or is larger than 2 GiB.
+    """
+    program = _traced(module, example, names)
+    return _written(_parts(program.model), path)
+
+
+def _traced(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str]) -> Any:
+    if len(example) != _BATCH:
+        raise ValueError(f"an example has {_BATCH} rows, not {len(example)}")
+    any_length = [{0: torch.export.Dim("n", min=1, max=4096)}]
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            warnings.simplefilter("ignore")  # of PyTorch about itself
+            return torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                input_names=[names[0]],
+                output_names=[names[1]],
+                dynamic_shapes=any_length,
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's errors have no other common class
+        raise invalid_model("PyTorch cannot write this network as ONNX.") from error
+
+
+def _parts(model: onnx_ir.Model) -> Iterator[bytes]:
+    """The model's bytes: all but the weights, then each of them."""
+    weights = [value for value in model.graph.initializers.values() if value.const_value is not None]
+    model.graph.initializers.clear()
+    model.ir_version = _IR_VERSION
+    model.producer_name = "soutu"
+    yield serde.serialize_model(model).SerializeToString(deterministic=True)
+    while weights:
+        value = weights.pop()
+        yield _of_weight(value.name, value.const_value)
+        value.const_value = None
+
+
+def _of_weight(name: str | None, tensor: Any) -> bytes:
+    stored = TensorProto()
+    serde.serialize_tensor_into(stored, tensor)
+    stored.name = str(name)
+    return ModelProto(graph=GraphProto(initializer=[stored])).SerializeToString(deterministic=True)
+
+
+def _written(parts: Iterator[bytes], path: Path) -> str:
+    digest, size_bytes = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for part in parts:
+            file.write(part)
+            digest.update(part)
+            size_bytes += len(part)
+    if size_bytes > _LARGEST_BYTES:
+        raise invalid_model("The network is larger than the 2 GiB that one ONNX file can hold.")
+    return digest.hexdigest()
