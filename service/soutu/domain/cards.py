@@ -18,9 +18,21 @@ height = 128
 fit = "crop"                  # or "stretch", "pad"
 crop_fraction = 1.0           # optional, this is the default
 interpolation = "bilinear"    # or "bicubic"
+
+[text]                        # optional: the model embeds texts, too
+artefact = "text.onnx"        # optional, this is the default
+sha256 = "(of the text artefact)"
+tokenizer = "tokenizer.json"  # optional, this is the default
+tokenizer_sha256 = "(of the tokenizer)"
+context = 77                  # tokens of a text
+pad = 0                       # optional, this is the default: the token that fills up shorter texts
+scale = 100.0                 # optional, this is the default
+bias = 0.0                    # optional, this is the default
+probability = "softmax"       # optional, this is the default; or "sigmoid"
 """
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -28,7 +40,16 @@ from enum import StrEnum
 from typing import TypeVar
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import Fit, InputSpec, Interpolation, ModelCard, ModelRef, Task
+from soutu.domain.model import (
+    Fit,
+    InputSpec,
+    Interpolation,
+    ModelCard,
+    ModelRef,
+    Probability,
+    Task,
+    TextTower,
+)
 
 CARD_FILE = "card.toml"
 
@@ -37,9 +58,20 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GREATEST_DIMENSION = 32_768
 _GREATEST_SIDE = 4_096
+_GREATEST_CONTEXT = 4_096
+_GREATEST_TOKEN = 2**31 - 1
 _FIELDS = ("name", "version", "task", "dimension", "pooling", "licence", "source", "sha256", "artefact")
-_OPTIONAL_FIELDS = ("description", "languages", "input")
+_OPTIONAL_FIELDS = ("description", "languages", "input", "text")
 _INPUT_FIELDS = ("width", "height", "fit", "crop_fraction", "interpolation")
+_TEXT_DEFAULTS: Mapping[str, object] = {
+    "artefact": "text.onnx",
+    "tokenizer": "tokenizer.json",
+    "pad": 0,
+    "scale": 100.0,
+    "bias": 0.0,
+    "probability": Probability.SOFTMAX.value,
+}
+_TEXT_FIELDS = ("sha256", "tokenizer_sha256", "context", *_TEXT_DEFAULTS)
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Table = Mapping[str, object]
@@ -49,6 +81,12 @@ def card_from_text(text: str) -> ModelCard:
     """The card that a `card.toml` holds; MODEL_INVALID, naming the key, if it is not a sound one."""
     table = _parsed(text)
     _refuse_unknown(table, (*_FIELDS, *_OPTIONAL_FIELDS))
+    card = _card(table)
+    _refuse_shared_files(card)
+    return card
+
+
+def _card(table: Table) -> ModelCard:
     return ModelCard(
         ref=ModelRef(_matching(table, "name", _NAME), _matching(table, "version", _NAME)),
         task=_choice(table, "task", Task),
@@ -61,6 +99,7 @@ def card_from_text(text: str) -> ModelCard:
         artefact=_matching({"artefact": "model.onnx", **table}, "artefact", _FILE),
         description=_text({"description": "", **table}, "description", least=0),
         languages=_texts({"languages": [], **table}, "languages"),
+        text=_tower(table.get("text")),
     )
 
 
@@ -72,7 +111,10 @@ def card_text(card: ModelCard) -> str:
         **{key: getattr(card, key) for key in (*_FIELDS[2:], "description", "languages")},
     }
     fitted = {key: getattr(card.input, key) for key in _INPUT_FIELDS}
-    return "\n".join([*_lines(top), "", "[input]", *_lines(fitted), ""])
+    lines = [*_lines(top), "", "[input]", *_lines(fitted), ""]
+    if card.text:
+        lines += ["[text]", *_lines({key: getattr(card.text, key) for key in _TEXT_FIELDS}), ""]
+    return "\n".join(lines)
 
 
 def is_model_name(text: str) -> bool:
@@ -83,6 +125,14 @@ def is_model_name(text: str) -> bool:
 def invalid_model(sentence: str) -> SoutuError:
     """The error for a model whose card or artefact is unsound."""
     return SoutuError(Reason.MODEL_INVALID, sentence)
+
+
+def text_tower(card: ModelCard) -> TextTower:
+    """The model's text tower; TEXT_UNSUPPORTED where it has none."""
+    if card.text is None:
+        sentence = f"The model {card.ref} has no text tower; `soutu models list` shows which have one."
+        raise SoutuError(Reason.TEXT_UNSUPPORTED, sentence, model=card.ref)
+    return card.text
 
 
 def _parsed(text: str) -> Table:
@@ -103,6 +153,34 @@ def _input(value: object) -> InputSpec:
         crop_fraction=_fraction({"crop_fraction": 1.0, **value}, "crop_fraction"),
         interpolation=_choice(value, "interpolation", Interpolation),
     )
+
+
+def _tower(value: object) -> TextTower | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise invalid_model(f"The model's {CARD_FILE} needs `text` to be a table.")
+    _refuse_unknown(value, _TEXT_FIELDS)
+    table = {**_TEXT_DEFAULTS, **value}
+    return TextTower(
+        artefact=_matching(table, "artefact", _FILE),
+        sha256=_matching(table, "sha256", _SHA256),
+        tokenizer=_matching(table, "tokenizer", _FILE),
+        tokenizer_sha256=_matching(table, "tokenizer_sha256", _SHA256),
+        context=_whole(table, "context", _GREATEST_CONTEXT),
+        pad=_whole(table, "pad", _GREATEST_TOKEN, least=0),
+        scale=_number(table, "scale", above=0),
+        bias=_number(table, "bias"),
+        probability=_choice(table, "probability", Probability),
+    )
+
+
+def _refuse_shared_files(card: ModelCard) -> None:
+    files = [CARD_FILE, card.artefact]
+    if card.text:
+        files += [card.text.artefact, card.text.tokenizer]
+    if len(set(files)) < len(files):
+        raise invalid_model(f"The model's {CARD_FILE} names one file twice.")
 
 
 def _refuse_unknown(table: Table, known: Collection[str]) -> None:
@@ -143,11 +221,18 @@ def _choice(table: Table, key: str, kind: type[Choice]) -> Choice:
     return kind(value)
 
 
-def _whole(table: Table, key: str, greatest: int) -> int:
+def _whole(table: Table, key: str, greatest: int, least: int = 1) -> int:
     value = table.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= greatest:
-        raise _wrong(key, f"a whole number from 1 to {greatest:,}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= greatest:
+        raise _wrong(key, f"a whole number from {least} to {greatest:,}")
     return value
+
+
+def _number(table: Table, key: str, above: float = -math.inf) -> float:
+    value = table.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value < math.inf:
+        raise _wrong(key, "a number" if above == -math.inf else f"a number above {above:g}")
+    return float(value)
 
 
 def _fraction(table: Table, key: str) -> float:

@@ -55,13 +55,42 @@ class ModelRef:
         return f"{self.name}@{self.version}"
 
 
+class Probability(StrEnum):
+    """How the cosines of a picture and several texts become the chances that the texts describe it."""
+
+    SOFTMAX = "softmax"  # of scale * cosine + bias, over the texts: they sum to one (CLIP)
+    SIGMOID = "sigmoid"  # of scale * cosine + bias, each text by itself (SigLIP)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTower:
+    """The part of a model that embeds texts in the space of its pictures.
+
+    `artefact` takes int64 token ids of shape (n, context) under the name "tokens" and returns float32 unit
+    vectors of shape (n, dimension) under the name "embedding". `tokenizer` is a file of the `tokenizers`
+    library; shorter texts are filled up with the token `pad`. Both files lie beside the model's artefact,
+    and their SHA-256 are in hexadecimal.
+    """
+
+    sha256: str
+    tokenizer_sha256: str
+    context: int
+    artefact: str = "text.onnx"
+    tokenizer: str = "tokenizer.json"
+    pad: int = 0
+    scale: float = 100.0
+    bias: float = 0.0
+    probability: Probability = Probability.SOFTMAX
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """The facts about one model version; immutable once added.
 
     `sha256` is of the artefact file, in hexadecimal. `dimension` is the length of the unit vectors it
     returns. The artefact takes uint8 pixels of shape (n, height, width, 3) under the name "pixels" and
-    returns float32 unit vectors of shape (n, dimension) under the name "embedding".
+    returns float32 unit vectors of shape (n, dimension) under the name "embedding". `languages` are those of
+    its text tower, as BCP 47 tags.
     """
 
     ref: ModelRef
@@ -75,3 +104,4 @@ class ModelCard:
     artefact: str = "model.onnx"
     description: str = ""
     languages: tuple[str, ...] = field(default=())
+    text: TextTower | None = None

@@ -49,6 +49,11 @@ def pixels_input(height: int, width: int) -> ValueInfoProto:
     return helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", height, width, 3])
 
 
+def tokens_input(context: int) -> ValueInfoProto:
+    """The input that every text tower has: int64 "tokens" (n, context)."""
+    return helper.make_tensor_value_info("tokens", TensorProto.INT64, ["n", context])
+
+
 def embedding_output(dimension: int | str) -> ValueInfoProto:
     """The output that every artefact has: float32 "embedding" (n, dimension); a name if not yet known."""
     return helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", dimension])

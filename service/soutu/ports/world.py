@@ -37,6 +37,14 @@ class ModelStore(Protocol):
 
     def artefact(self, ref: ModelRef) -> Path: ...
 
+    def text_artefact(self, ref: ModelRef) -> Path:
+        """That of its text tower; TEXT_UNSUPPORTED where it has none."""
+        ...
+
+    def tokenizer(self, ref: ModelRef) -> Path:
+        """Of its text tower: a file of the `tokenizers` library; TEXT_UNSUPPORTED."""
+        ...
+
     def add(self, folder: Path) -> ModelCard:
         """Takes a copy of a folder with card and artefact; MODEL_INVALID, MODEL_EXISTS."""
         ...

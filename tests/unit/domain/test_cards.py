@@ -4,9 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soutu.domain.cards import card_from_text, card_text, is_model_name
+from soutu.domain.cards import card_from_text, card_text, is_model_name, text_tower
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import Fit, InputSpec, Interpolation, ModelCard, ModelRef, Task
+from soutu.domain.model import (
+    Fit,
+    InputSpec,
+    Interpolation,
+    ModelCard,
+    ModelRef,
+    Probability,
+    Task,
+    TextTower,
+)
 
 CARD = ModelCard(
     ref=ModelRef("pictures", "1"),
@@ -22,9 +31,44 @@ CARD = ModelCard(
     languages=("en", "zh"),
 )
 
+TOWER = TextTower(
+    sha256="1" * 64,
+    tokenizer_sha256="2" * 64,
+    context=64,
+    artefact="words.onnx",
+    tokenizer="words.json",
+    pad=49_407,
+    scale=117.33,
+    bias=-12.93,
+    probability=Probability.SIGMOID,
+)
 
-def test_a_card_survives_its_text() -> None:
-    assert card_from_text(card_text(CARD)) == CARD
+
+@pytest.mark.parametrize("text", [None, TOWER])
+def test_a_card_survives_its_text(text: TextTower | None) -> None:
+    card = replace(CARD, text=text)
+
+    assert card_from_text(card_text(card)) == card
+
+
+def test_a_text_tower_is_there_or_its_absence_said() -> None:
+    assert text_tower(replace(CARD, text=TOWER)) == TOWER
+
+    with pytest.raises(SoutuError, match="pictures@1") as error:
+        text_tower(CARD)
+
+    assert error.value.reason is Reason.TEXT_UNSUPPORTED
+
+
+def test_what_is_optional_of_a_text_tower_may_be_left_out() -> None:
+    needed = {"sha256": "1" * 64, "tokenizer_sha256": "2" * 64, "context": 64}
+    table = "".join(f"{key} = {value!r}\n" for key, value in needed.items())
+
+    card = card_from_text(card_text(CARD) + "[text]\n" + table)
+
+    assert card.text == TextTower("1" * 64, "2" * 64, 64)
+    assert (card.text.artefact, card.text.tokenizer, card.text.pad) == ("text.onnx", "tokenizer.json", 0)
+    assert (card.text.scale, card.text.bias, card.text.probability) == (100, 0, Probability.SOFTMAX)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -75,6 +119,40 @@ def test_an_unsound_card_is_refused_by_key(line: str, wrong: str, named: str) ->
         card_from_text(text.replace(line, wrong))
 
     assert refused.value.reason is Reason.MODEL_INVALID
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "named"),
+    [
+        ("context = 64", "context = 0", "context"),
+        ("context = 64", "context = 4097", "context"),
+        ("context = 64", "", "context"),
+        ("pad = 49407", "pad = -1", "pad"),
+        ("scale = 117.33", "scale = 0", "scale"),
+        ("scale = 117.33", "scale = inf", "scale"),
+        ("bias = -12.93", "bias = nan", "bias"),
+        ("bias = -12.93", "bias = true", "bias"),
+        ('probability = "sigmoid"', 'probability = "maximum"', "probability"),
+        ('tokenizer = "words.json"', 'tokenizer = "../words.json"', "tokenizer"),
+        ('tokenizer = "words.json"', 'tokenizer = "card.toml"', "twice"),
+        ('artefact = "words.onnx"', 'artefact = "pictures.onnx"', "twice"),
+        ("[text]", "[texts]", "texts"),
+        ("pad = 49407", "pad = 49407\ncolour = 1", "colour"),
+    ],
+)
+def test_an_unsound_text_tower_is_refused_by_key(line: str, wrong: str, named: str) -> None:
+    text = card_text(replace(CARD, text=TOWER))
+    assert line in text
+
+    with pytest.raises(SoutuError, match=named) as refused:
+        card_from_text(text.replace(line, wrong))
+
+    assert refused.value.reason is Reason.MODEL_INVALID
+
+
+def test_the_text_tower_is_a_table() -> None:
+    with pytest.raises(SoutuError, match="table"):
+        card_from_text("text = 3\n" + card_text(CARD))
 
 
 def test_a_card_needs_its_input() -> None:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from soutu.adapters.models.folders import FolderModels
@@ -8,6 +9,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import InputSpec, ModelCard, Task
 from soutu.models.verify import check_artefact
 from tests.contract.embedders import BUNDLED, mean_colour_model, write_model
+from tests.contract.towers import COLOURS, CONTEXT, text_tower, write_two_towers
 
 
 def bundled(folder: Path) -> tuple[Path, ModelCard]:
@@ -26,7 +28,7 @@ def test_a_sound_artefact_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"dimension": 594}, r"\(3, 595\) to three pictures, not float32 \(3, 594\)"),
+        ({"dimension": 594}, r"\(3, 595\) to three inputs, not float32 \(3, 594\)"),
         ({"input": InputSpec(127, 128)}, "ONNX Runtime"),
         ({"task": Task.EMBED_TEXT}, "embed-text"),
     ],
@@ -47,6 +49,36 @@ def test_an_artefact_that_fails_on_black_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SoutuError, match="length one"):
         check_artefact(tmp_path / "mean-colour" / "1" / card.artefact, card)
+
+
+def test_a_sound_text_tower_passes(tmp_path: Path) -> None:
+    card = write_two_towers(tmp_path / "source")
+    models = FolderModels(tmp_path / "models", tmp_path / "none", check_artefact)
+
+    assert models.add(tmp_path / "source") == card
+
+    for file in (models.artefact(card.ref), models.text_artefact(card.ref), models.tokenizer(card.ref)):
+        assert file.is_relative_to(tmp_path / "models")
+
+
+@pytest.mark.parametrize(
+    ("artefact", "sentence"),
+    [
+        (text_tower(COLOURS[:, :5]), r"\(3, 5\) to three inputs, not float32 \(3, 8\)"),
+        (text_tower(COLOURS * np.float32(np.nan)), "length one"),
+        (text_tower(COLOURS, context=CONTEXT + 1), "text.onnx: "),
+        (b"rubbish", "does not run text.onnx"),
+    ],
+)
+def test_a_text_tower_that_differs_from_its_card_is_refused(
+    tmp_path: Path, artefact: bytes, sentence: str
+) -> None:
+    card = write_two_towers(tmp_path, text=artefact)
+
+    with pytest.raises(SoutuError, match=sentence) as error:
+        check_artefact(tmp_path / card.artefact, card)
+
+    assert error.value.reason is Reason.MODEL_INVALID
 
 
 def test_rubbish_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Models in folders: `<root>/<name>/<version>/` holding card.toml and the artefact."""
+"""Models in folders: `<root>/<name>/<version>/` holding card.toml and the files that it names."""
 
 import contextlib
 import hashlib
@@ -9,26 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from soutu.adapters.durable import sync
-from soutu.domain.cards import CARD_FILE, card_from_text, invalid_model, is_model_name
+from soutu.domain.cards import CARD_FILE, card_from_text, invalid_model, is_model_name, text_tower
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import ModelCard, ModelRef
+from soutu.domain.model import ModelCard, ModelRef, TextTower
 
 ArtefactCheck = Callable[[Path, ModelCard], None]
-"""Raises MODEL_INVALID if the artefact at the path does not do what the card says."""
+"""Raises MODEL_INVALID if the artefact at the path, or its text tower beside it, does not do what the card
+says."""
 
 
 class FolderModels:
     """The ModelStore over two roots: `bundled`, which is only read, and `models`, where models are added.
 
-    `check` proves an artefact before it is added. The artefact's hash is checked on its first use in this
-    process. Blocking: call it off the event loop where artefacts are large.
+    `check` proves an artefact before it is added. A file's hash is checked on its first use in this process.
+    Blocking: call it off the event loop where artefacts are large.
     """
 
     def __init__(self, models: Path, bundled: Path, check: ArtefactCheck) -> None:
         self._models = models
         self._roots = (bundled, models)
         self._check = check
-        self._proven: set[ModelRef] = set()
+        self._proven: set[Path] = set()
         self._cards: dict[str, ModelCard] = {}  # by name@version, which never change
 
     def list(self) -> tuple[ModelCard, ...]:
@@ -50,11 +51,17 @@ class FolderModels:
     def artefact(self, ref: ModelRef) -> Path:
         """The artefact's file; MODEL_NOT_FOUND, or MODEL_INVALID if it is not the one of the card."""
         card = self.card(str(ref))
-        path = self._folder(ref) / card.artefact
-        if ref not in self._proven:
-            _compare_hash(path, card)
-            self._proven.add(ref)
-        return path
+        return self._proven_file(card, card.artefact, card.sha256)
+
+    def text_artefact(self, ref: ModelRef) -> Path:
+        """The file of its text tower; as `artefact`, and TEXT_UNSUPPORTED where it has none."""
+        card, tower = self._with_text(ref)
+        return self._proven_file(card, tower.artefact, tower.sha256)
+
+    def tokenizer(self, ref: ModelRef) -> Path:
+        """The file of its tokenizer; as `text_artefact`."""
+        card, tower = self._with_text(ref)
+        return self._proven_file(card, tower.tokenizer, tower.tokenizer_sha256)
 
     def add(self, folder: Path) -> ModelCard:
         """Takes a copy of a model's folder, whole or not at all; the same model again changes nothing.
@@ -68,9 +75,21 @@ class FolderModels:
         self._models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=self._models) as place:
             copy = _copied(folder, card, Path(place) / "model")
-            _compare_hash(copy / card.artefact, card)
+            for name, sha256 in _files(card).items():
+                _compare_hash(copy / name, sha256, card)
             self._check(copy / card.artefact, card)
             return self._publish(copy, card)
+
+    def _with_text(self, ref: ModelRef) -> tuple[ModelCard, TextTower]:
+        card = self.card(str(ref))
+        return card, text_tower(card)
+
+    def _proven_file(self, card: ModelCard, name: str, sha256: str) -> Path:
+        path = self._folder(card.ref) / name
+        if path not in self._proven:
+            _compare_hash(path, sha256, card)
+            self._proven.add(path)
+        return path
 
     def _publish(self, copy: Path, card: ModelCard) -> ModelCard:
         target = self._models / card.ref.name / card.ref.version
@@ -134,19 +153,30 @@ def _read_card(folder: Path) -> ModelCard:
         raise invalid_model(f"{folder.name} has no readable {CARD_FILE}.") from error
 
 
-def _compare_hash(path: Path, card: ModelCard) -> None:
+def _files(card: ModelCard) -> dict[str, str]:
+    """The files beside the card, by name, with the sha256 that each has."""
+    files = {card.artefact: card.sha256}
+    if tower := card.text:
+        files |= {tower.artefact: tower.sha256, tower.tokenizer: tower.tokenizer_sha256}
+    return files
+
+
+def _compare_hash(path: Path, sha256: str, card: ModelCard) -> None:
     try:
-        with path.open("rb") as artefact:
-            found = hashlib.file_digest(artefact, "sha256").hexdigest()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise invalid_model(f"The artefact {card.artefact} of {card.ref} cannot be read.") from error
-    if found != card.sha256:
-        raise invalid_model(f"The artefact of {card.ref} is not the one of its card: its sha256 is {found}.")
+        raise invalid_model(f"The artefact {path.name} of {card.ref} cannot be read.") from error
+    if found != sha256:
+        sentence = (
+            f"The artefact {path.name} of {card.ref} is not the one of its card: its sha256 is {found}."
+        )
+        raise invalid_model(sentence)
 
 
 def _copied(folder: Path, card: ModelCard, target: Path) -> Path:
     target.mkdir()
-    for name in (CARD_FILE, card.artefact):
+    for name in (CARD_FILE, *_files(card)):
         with contextlib.suppress(FileNotFoundError):  # a missing artefact is reported with its hash
             shutil.copyfile(folder / name, target / name)
             sync(target / name)

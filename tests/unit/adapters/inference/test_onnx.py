@@ -38,6 +38,12 @@ class SlowModels:
         self.priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         return self._path
 
+    def text_artefact(self, ref: ModelRef) -> Path:
+        raise NotImplementedError
+
+    def tokenizer(self, ref: ModelRef) -> Path:
+        raise NotImplementedError
+
     def add(self, folder: Path) -> ModelCard:
         raise NotImplementedError
 

@@ -8,6 +8,7 @@ from soutu.adapters.models.folders import FolderModels
 from soutu.domain.cards import CARD_FILE, card_text, invalid_model
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import InputSpec, ModelCard, ModelRef, Task
+from tests.contract.towers import write_two_towers
 
 
 def written(folder: Path, ref: ModelRef, content: bytes = b"weights") -> ModelCard:
@@ -70,6 +71,38 @@ def test_an_unknown_model_is_answered_with_what_there_is(models: FolderModels, n
 
 def test_the_artefact_is_the_one_of_the_card(models: FolderModels, bundled: ModelCard) -> None:
     assert models.artefact(bundled.ref).read_bytes() == b"weights"
+
+
+def test_the_text_towers_files_are_taken_and_proven(models: FolderModels, tmp_path: Path) -> None:
+    card = write_two_towers(tmp_path / "source")
+
+    assert models.add(tmp_path / "source") == card
+
+    words = models.tokenizer(card.ref)
+    assert words.read_bytes() == (tmp_path / "source" / "tokenizer.json").read_bytes()
+    models.text_artefact(card.ref).write_bytes(b"other weights")
+    fresh = FolderModels(tmp_path / "models", tmp_path / "bundled", sound)
+    with pytest.raises(SoutuError, match=r"text\.onnx of colour-words@1 is not the one") as error:
+        fresh.text_artefact(card.ref)
+    assert refused(error) is Reason.MODEL_INVALID
+
+
+@pytest.mark.parametrize("name", ["text.onnx", "tokenizer.json"])
+def test_a_text_tower_that_is_not_whole_is_refused(models: FolderModels, tmp_path: Path, name: str) -> None:
+    write_two_towers(tmp_path / "source")
+    (tmp_path / "source" / name).unlink()
+
+    with pytest.raises(SoutuError, match=name) as error:
+        models.add(tmp_path / "source")
+
+    assert refused(error) is Reason.MODEL_INVALID
+
+
+def test_a_model_without_a_text_tower_says_so(models: FolderModels, bundled: ModelCard) -> None:
+    for file in (models.text_artefact, models.tokenizer):
+        with pytest.raises(SoutuError) as error:
+            file(bundled.ref)
+        assert refused(error) is Reason.TEXT_UNSUPPORTED
 
 
 def test_an_altered_artefact_is_refused(models: FolderModels, bundled: ModelCard, tmp_path: Path) -> None:
