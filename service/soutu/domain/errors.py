@@ -141,6 +141,18 @@ class Reason(Enum):
     MODEL_NOT_FOUND = Status.NOT_FOUND, "No model has this name and version."
     MODEL_EXISTS = Status.ALREADY_EXISTS, "A model has this name and version already; models are immutable."
     MODEL_INVALID = Status.INVALID_ARGUMENT, "The model's artefact does not fit its card."
+    MODEL_LOSES = (
+        Status.FAILED_PRECONDITION,
+        "The quantised model finds so much less than the original that it is not kept.",
+    )
+    LICENCE_NOT_ACCEPTED = (
+        Status.FAILED_PRECONDITION,
+        "The model's licence is a restricted one, which has to be agreed to first.",
+    )
+    HUB_UNREACHABLE = (
+        Status.UNAVAILABLE,
+        "The hub with the model's weights cannot be reached, or does not have them.",
+    )
     OPERATION_NOT_FOUND = Status.NOT_FOUND, "No operation has this name."
     OPERATION_UNFINISHED = Status.FAILED_PRECONDITION, "The operation is still running; cancel it first."
     OPERATION_CANCELLED = Status.CANCELLED, "The operation was cancelled on request."

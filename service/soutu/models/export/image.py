@@ -10,7 +10,7 @@ from soutu.domain.model import ModelCard, ModelRef
 from soutu.models.artefact import BackboneSpec, make_artefact
 from soutu.models.export.embedding import ImageTower
 from soutu.models.export.onnx_file import write_onnx
-from soutu.models.export.parity import Parity, compared
+from soutu.models.export.parity import Parity, Reference, compared, reference_of
 from soutu.models.folder import finish_folder, new_folder
 from soutu.models.load.network import load_network
 from soutu.models.pictures import Pixels, batches, fitted_pictures
@@ -56,13 +56,18 @@ def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exp
     """
     if entry.network.names is WeightNames.ONNX:
         return Exported(make_artefact(terms.weights, _backbone(entry, terms), folder), None)
-    tower = _tower(entry, terms)
     with new_folder(folder) as made:
-        path = made / "model.onnx"
-        example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
-        card = _card(entry, terms, _dimension(tower, example), write_onnx(tower, example, _NAMES, path))
+        card, reference = _written(entry, terms, made)  # PyTorch's weights are gone when ONNX Runtime's come
         finish_folder(made, card)
-        return Exported(card, compared(path, tower, entry.input, _shown(entry, terms)))
+        return Exported(card, compared(made / card.artefact, reference))
+
+
+def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> tuple[ModelCard, Reference]:
+    tower = _tower(entry, terms)
+    example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
+    sha256 = write_onnx(tower, example, _NAMES, made / "model.onnx")
+    reference = reference_of(tower, entry.input, _shown(entry, terms))
+    return _card(entry, terms, reference.vectors.shape[1], sha256), reference
 
 
 def _tower(entry: ZooEntry, terms: ExportTerms) -> ImageTower:
@@ -86,11 +91,6 @@ def _reduction(tower: ImageTower, entry: ZooEntry, pictures: Path | None, dimens
 
 def _shown(entry: ZooEntry, terms: ExportTerms) -> Pixels | None:
     return None if terms.pictures is None else fitted_pictures(terms.pictures, entry.input, _COMPARED)
-
-
-def _dimension(tower: ImageTower, example: torch.Tensor) -> int:
-    with torch.no_grad():
-        return int(tower(example[:1]).shape[1])
 
 
 def _card(entry: ZooEntry, terms: ExportTerms, dimension: int, sha256: str) -> ModelCard:

@@ -8,6 +8,7 @@ Last One Wins": embedded messages are merged, repeated fields are joined).
 import contextlib
 import hashlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ Runtime 1.14, TensorRT 10 and OpenVINO 2023 read it."""
 
 _IR_VERSION = 8
 _LARGEST_BYTES = 2**31 - 1  # of a protocol buffer
+_NEEDLESS_LOG = "torch.onnx._internal.exporter._registration"
 _BATCH = 2  # of the pictures that the network is traced with; 1 would be taken for a constant
 
 
@@ -42,6 +44,7 @@ def write_onnx(module: torch.nn.Module, example: torch.Tensor, names: tuple[str,
 def _traced(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str]) -> Any:
     if len(example) != _BATCH:
         raise ValueError(f"an example has {_BATCH} rows, not {len(example)}")
+    logging.getLogger(_NEEDLESS_LOG).setLevel(logging.ERROR)  # it warns of torchvision's absence
     any_length = [{0: torch.export.Dim("n", min=1, max=4096)}]
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():

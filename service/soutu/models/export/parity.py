@@ -25,16 +25,29 @@ class Parity:
     real: int
 
 
-def compared(artefact: Path, tower: torch.nn.Module, spec: InputSpec, pictures: Pixels | None) -> Parity:
-    """How near they are on noise and on `pictures`; MODEL_INVALID where a cosine is below 0.99999.
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Pictures uint8 (n, height, width, 3), the first `random` of them noise, and PyTorch's unit vectors."""
 
-    `tower` is float64 afterwards: a second copy of its weights would be one too many.
+    pixels: Pixels
+    vectors: NDArray[np.float64]
+    random: int
+
+
+def reference_of(tower: torch.nn.Module, spec: InputSpec, pictures: Pixels | None) -> Reference:
+    """What `tower` answers in float64 to noise and to `pictures`.
+
+    It stays in float64: a second copy of its weights would be one too many.
     """
     noise = _noise(spec)
     pixels = noise if pictures is None else np.concatenate([noise, pictures])
-    found = _run(artefact, pixels)
-    expected = _in_float64(tower, pixels)
-    return Parity(checked_cosine(found, expected), len(noise), len(pixels) - len(noise))
+    return Reference(pixels, _in_float64(tower, pixels), len(noise))
+
+
+def compared(artefact: Path, reference: Reference) -> Parity:
+    """How near the artefact is to PyTorch; MODEL_INVALID where a cosine is below 0.99999."""
+    cosine = checked_cosine(_run(artefact, reference.pixels), reference.vectors)
+    return Parity(cosine, reference.random, len(reference.pixels) - reference.random)
 
 
 def checked_cosine(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:

@@ -1,0 +1,58 @@
+"""The forms that an artefact may be made smaller in, and which of its nodes each touches."""
+
+from enum import StrEnum
+
+from onnx import GraphProto, NodeProto
+
+# The convolutions and what ONNX Runtime fuses with them. Pooling, normalisation of the input and the length
+# of the vectors need more than eight bits, as do LayerNorm, Softmax and GELU in transformers.
+_CONVOLUTIONAL = ("Conv", "Relu", "Clip", "Add", "MaxPool")
+_TRANSFORMER = ("Conv", "MatMul")
+
+
+class Form(StrEnum):
+    """What an artefact is turned into."""
+
+    CPU = "cpu"  # asymmetric uint8 activations, for ONNX Runtime and OpenVINO
+    TENSORRT = "tensorrt"  # symmetric int8 activations, biases and weights kept in float32 around Q/DQ
+    FLOAT16 = "float16"
+
+    @property
+    def suffix(self) -> str:
+        """What is put behind the model's name."""
+        return {"cpu": "-int8", "tensorrt": "-int8-symmetric", "float16": "-fp16"}[self.value]
+
+
+def quantised_types(graph: GraphProto) -> tuple[str, ...]:
+    """The kinds of nodes of this network that int8 is for."""
+    kinds = {node.op_type for node in graph.node}
+    return _TRANSFORMER if kinds & {"Softmax", "LayerNormalization"} else _CONVOLUTIONAL
+
+
+def float_nodes(graph: GraphProto) -> list[str]:
+    """The names of nodes of those kinds that stay in float32.
+
+    Products of two activations (attention), and whatever comes before the first convolution or after the
+    last: the input's normalisation and the vectors' length.
+    """
+    weights = {constant.name for constant in graph.initializer}
+    heavy = [place for place, node in enumerate(graph.node) if _is_heavy(node, weights)]
+    first, last = (heavy[0], heavy[-1]) if heavy else (0, 0)
+    return [
+        node.name
+        for place, node in enumerate(graph.node)
+        if not first <= place <= _fused_until(graph, last)
+        or (node.op_type == "MatMul" and not _is_heavy(node, weights))
+    ]
+
+
+def _is_heavy(node: NodeProto, weights: set[str]) -> bool:
+    return node.op_type in ("Conv", "MatMul") and node.input[1] in weights
+
+
+def _fused_until(graph: GraphProto, last: int) -> int:
+    """The place of the activation and addition that follow the last heavy node."""
+    place = last
+    while place + 1 < len(graph.node) and graph.node[place + 1].op_type in ("Relu", "Clip", "Add"):
+        place += 1
+    return place

@@ -1,0 +1,88 @@
+"""Writes the quantised artefacts, through ONNX Runtime's tools."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, shape_inference
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from soutu.domain.cards import invalid_model
+from soutu.models.pictures import Pixels, batches
+from soutu.models.quantise.forms import Form, float_nodes, quantised_types
+
+# Kept in float32 in a float16 artefact: sums and roots of squares leave the range of float16.
+_PRECISE = ("ReduceSum", "ReduceMean", "ReduceL2", "Sqrt", "Pow", "GlobalAveragePool", "Clip", "Max", "Div")
+_BATCH = 4
+
+
+def write_int8(artefact: Path, target: Path, pixels: Pixels, form: Form) -> None:
+    """Writes `target`, its nodes between pairs of QuantizeLinear and DequantizeLinear.
+
+    Weights are symmetric int8 by output channel; the range of each activation is what `pixels`, uint8
+    (n, height, width, 3), make of it. MODEL_INVALID where the artefact cannot be quantised.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent) as place:
+        prepared = Path(place) / "prepared.onnx"
+        model = _prepared(artefact)
+        onnx.save(model, prepared)
+        options = _options(model, form)
+        try:
+            quantize_static(prepared, target, _Batches(pixels), quant_format=QuantFormat.QDQ, **options)
+        except Exception as error:  # the tool's errors have no other common class
+            raise invalid_model("ONNX Runtime's tools cannot quantise the artefact.") from error
+
+
+def write_float16(artefact: Path, target: Path) -> None:
+    """Writes `target`, its weights and most of its nodes in float16; it answers with float32 all the same."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    small = convert_float_to_float16(
+        _prepared(artefact), keep_io_types=True, disable_shape_infer=True, op_block_list=list(_PRECISE)
+    )
+    onnx.save(small, target)
+
+
+def _prepared(artefact: Path) -> ModelProto:
+    """The artefact with the types of all its values written down; MODEL_INVALID if it is quantised already."""
+    model = shape_inference.infer_shapes(onnx.load(artefact))
+    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        raise invalid_model("The artefact is quantised already; start from the float32 one.")
+    for place, node in enumerate(model.graph.node):
+        node.name = node.name or f"node_{place}"  # the tool excludes nodes by their names
+    return model
+
+
+def _options(model: ModelProto, form: Form) -> dict[str, Any]:
+    symmetric = form is Form.TENSORRT
+    extra = {
+        "ActivationSymmetric": symmetric,
+        "WeightSymmetric": True,
+        "OpTypesToExcludeOutputQuantization": ["MatMul"],  # its sum is needed in full
+    }
+    if symmetric:  # TensorRT has no int32 for biases, and reads weights behind Q/DQ
+        extra |= {"QuantizeBias": False, "AddQDQPairToWeight": True, "DedicatedQDQPair": True}
+    return {
+        "op_types_to_quantize": list(quantised_types(model.graph)),
+        "nodes_to_exclude": float_nodes(model.graph),
+        "per_channel": True,
+        "activation_type": QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        "weight_type": QuantType.QInt8,
+        "extra_options": extra,
+    }
+
+
+class _Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ships no types
+    """Feeds uint8 pixels to the calibration, a few pictures at a time."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._batches: Iterator[NDArray[np.uint8]] = batches(pixels, _BATCH)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """The next batch by the input's name, None after the last."""
+        batch = next(self._batches, None)
+        return None if batch is None else {"pixels": batch}
