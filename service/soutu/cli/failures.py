@@ -33,6 +33,14 @@ _TLS_ADVICE = {
     " it may ask for.",
 }
 
+# The libraries that a command finds missing, and the extra that brings them.
+_EXTRAS = {
+    "onnx": "models",
+    **dict.fromkeys(
+        ("huggingface_hub", "onnx_ir", "onnxscript", "safetensors", "torch", "transformers"), "train"
+    ),
+}
+
 _FIELDS = {
     "collection_id": "The collection's id",
     "collection": "The collection's id",
@@ -79,6 +87,8 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case CommandError():
             return str(error), error.code
+        case ModuleNotFoundError(name=str(missing)) if (extra := _EXTRAS.get(missing.partition(".")[0])):
+            return f"This needs the extra `{extra}`: pip install 'soutu[{extra}]'.", ExitCode.FAILURE
         case SoutuCallError():
             return _of_call(error)
         case SoutuError():

@@ -185,7 +185,8 @@ def _tell(exported: "Exported") -> None:
     if parity := exported.parity:
         real = f" and {parity.real} real" if parity.real else ""
         compared = f"least cosine {parity.cosine:.7f} over {parity.random} random{real} pictures"
-        say(f"{exported.card.ref}, held against PyTorch in float64: {compared}")
+        texts = f", {exported.texts.cosine:.7f} over {exported.texts.real} texts" if exported.texts else ""
+        say(f"{exported.card.ref}, held against PyTorch in float64: {compared}{texts}")
 
 
 def _pooling(text: str, skipped: int, entry: "ZooEntry") -> "Pooling | None":

@@ -5,6 +5,7 @@ Only one's own pictures belong here: they are decoded in this process, without t
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,6 @@ def fitted_pictures(folder: Path, spec: InputSpec, most: int) -> Pixels:
     return np.stack(found)
 
 
-def batches(pixels: Pixels, size: int = _BATCH) -> Iterator[Pixels]:
-    """The pixels, `size` pictures at a time."""
-    return (pixels[start : start + size] for start in range(0, len(pixels), size))
+def batches(inputs: NDArray[Any], size: int = _BATCH) -> Iterator[NDArray[Any]]:
+    """The inputs, `size` at a time."""
+    return (inputs[start : start + size] for start in range(0, len(inputs), size))

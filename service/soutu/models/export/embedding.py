@@ -7,7 +7,7 @@ from soutu.domain.cards import invalid_model
 from soutu.models.normalisation import Normalisation
 from soutu.models.pooling import Pooling, check_pooling
 from soutu.models.reduction import Reduction
-from soutu.models.zoo.entry import Features, ZooEntry
+from soutu.models.zoo.entry import Features, Texts, ZooEntry
 
 _SMALLEST_LENGTH = 1e-12
 _SMALLEST_ACTIVATION = 1e-6
@@ -48,6 +48,20 @@ class ImageTower(nn.Module):
             embedded: Tensor = self.network.get_image_features(planes).pooler_output
             return embedded
         raise invalid_model("The network pools nothing by itself: its features are a map or tokens.")
+
+
+class TextTowerModule(nn.Module):
+    """int64 tokens (n, context) to unit vectors (n, dimension), in the precision of its weights."""
+
+    def __init__(self, network: nn.Module, texts: Texts) -> None:
+        super().__init__()
+        self.network, self._texts = network, texts
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Unit vectors (n, dimension)."""
+        mask = {"attention_mask": (tokens != self._texts.pad).long()} if self._texts.masked else {}
+        embedded: Tensor = self.network.get_text_features(tokens, **mask).pooler_output
+        return unit(embedded)
 
 
 def pool(features: Tensor, pooling: Pooling) -> Tensor:

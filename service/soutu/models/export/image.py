@@ -1,6 +1,6 @@
 """Exports a model of the zoo: weights in, a model's folder out, held against PyTorch in float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -8,9 +8,10 @@ import torch
 from soutu.domain.cards import invalid_model
 from soutu.domain.model import ModelCard, ModelRef
 from soutu.models.artefact import BackboneSpec, make_artefact
-from soutu.models.export.embedding import ImageTower
+from soutu.models.export.embedding import ImageTower, TextTowerModule
 from soutu.models.export.onnx_file import write_onnx
-from soutu.models.export.parity import Parity, Reference, compared, reference_of
+from soutu.models.export.parity import Parity, Reference, compared, picture_reference, text_reference
+from soutu.models.export.text import TEXT_FILE, trial_tokens, write_text_tower
 from soutu.models.folder import finish_folder, new_folder
 from soutu.models.load.network import load_network
 from soutu.models.pictures import Pixels, batches, fitted_pictures
@@ -42,10 +43,21 @@ class ExportTerms:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A finished export: the card, and how near the artefact is to PyTorch; None for weights in ONNX."""
+    """A finished export: the card, and how near the artefact is to PyTorch; None for weights in ONNX.
+
+    `texts` is of the text tower, None where there is none.
+    """
 
     card: ModelCard
     parity: Parity | None
+    texts: Parity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    card: ModelCard
+    pictures: Reference
+    texts: Reference | None
 
 
 def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exported:
@@ -57,17 +69,24 @@ def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exp
     if entry.network.names is WeightNames.ONNX:
         return Exported(make_artefact(terms.weights, _backbone(entry, terms), folder), None)
     with new_folder(folder) as made:
-        card, reference = _written(entry, terms, made)  # PyTorch's weights are gone when ONNX Runtime's come
-        finish_folder(made, card)
-        return Exported(card, compared(made / card.artefact, reference))
+        written = _written(entry, terms, made)  # PyTorch's weights are gone when ONNX Runtime's come
+        finish_folder(made, written.card)
+        texts = written.texts and compared(made / TEXT_FILE, written.texts)
+        return Exported(written.card, compared(made / written.card.artefact, written.pictures), texts)
 
 
-def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> tuple[ModelCard, Reference]:
+def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
     tower = _tower(entry, terms)
     example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
     sha256 = write_onnx(tower, example, _NAMES, made / "model.onnx")
-    reference = reference_of(tower, entry.input, _shown(entry, terms))
-    return _card(entry, terms, reference.vectors.shape[1], sha256), reference
+    text = entry.text and write_text_tower(tower.network, entry.text, terms.weights, made)
+    pictures = picture_reference(tower, entry.input, _shown(entry, terms))
+    card = _card(entry, terms, pictures.vectors.shape[1], sha256)
+    if entry.text is None or text is None:
+        return _Written(card, pictures, None)
+    tokens = trial_tokens(made, entry.text)
+    texts = text_reference(TextTowerModule(tower.network, entry.text), tokens)
+    return _Written(replace(card, text=text), pictures, texts)
 
 
 def _tower(entry: ZooEntry, terms: ExportTerms) -> ImageTower:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from soutu.domain.cards import invalid_model
 from soutu.domain.model import InputSpec
@@ -27,27 +29,36 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Pictures uint8 (n, height, width, 3), the first `random` of them noise, and PyTorch's unit vectors."""
+    """Inputs under the name that the artefact has for them, the first `random` of them noise, and PyTorch's
+    unit vectors."""
 
-    pixels: Pixels
+    name: str
+    inputs: NDArray[Any]
     vectors: NDArray[np.float64]
     random: int
 
 
-def reference_of(tower: torch.nn.Module, spec: InputSpec, pictures: Pixels | None) -> Reference:
+def picture_reference(tower: nn.Module, spec: InputSpec, pictures: Pixels | None) -> Reference:
     """What `tower` answers in float64 to noise and to `pictures`.
 
     It stays in float64: a second copy of its weights would be one too many.
     """
     noise = _noise(spec)
     pixels = noise if pictures is None else np.concatenate([noise, pictures])
-    return Reference(pixels, _in_float64(tower, pixels), len(noise))
+    return Reference("pixels", pixels, _in_float64(tower, pixels), len(noise))
+
+
+def text_reference(tower: nn.Module, tokens: NDArray[np.int64]) -> Reference:
+    """What `tower` answers in float64 to texts, int64 (n, context); it stays in float64."""
+    return Reference("tokens", tokens, _in_float64(tower, tokens), 0)
 
 
 def compared(artefact: Path, reference: Reference) -> Parity:
     """How near the artefact is to PyTorch; MODEL_INVALID where a cosine is below 0.99999."""
-    cosine = checked_cosine(_run(artefact, reference.pixels), reference.vectors)
-    return Parity(cosine, reference.random, len(reference.pixels) - reference.random)
+    session = onnxruntime.InferenceSession(artefact, providers=["CPUExecutionProvider"])
+    found = [session.run(["embedding"], {reference.name: batch})[0] for batch in batches(reference.inputs)]
+    cosine = checked_cosine(np.concatenate(found), reference.vectors)
+    return Parity(cosine, reference.random, len(reference.inputs) - reference.random)
 
 
 def checked_cosine(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
@@ -71,13 +82,8 @@ def _noise(spec: InputSpec) -> Pixels:
     return np.stack(pictures)
 
 
-def _run(artefact: Path, pixels: Pixels) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(artefact, providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(["embedding"], {"pixels": batch})[0] for batch in batches(pixels)])
-
-
-def _in_float64(tower: torch.nn.Module, pixels: Pixels) -> NDArray[np.float64]:
+def _in_float64(tower: nn.Module, inputs: NDArray[Any]) -> NDArray[np.float64]:
     precise = tower.double()
     with torch.no_grad():
-        answers = [precise(torch.from_numpy(batch)) for batch in batches(pixels)]
+        answers = [precise(torch.from_numpy(batch)) for batch in batches(inputs)]
     return np.asarray(torch.cat(answers).numpy(), np.float64)

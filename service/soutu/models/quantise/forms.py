@@ -30,28 +30,29 @@ def quantised_types(graph: GraphProto) -> tuple[str, ...]:
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
-    """The names of nodes of those kinds that stay in float32.
+    """The names of nodes that int8 is not for though their kind is: the edges, and products of two
+    activations (attention)."""
+    weights = {constant.name for constant in graph.initializer}
+    products = [node.name for node in graph.node if node.op_type == "MatMul" and not _is_heavy(node, weights)]
+    return [*edge_nodes(graph), *products]
 
-    Products of two activations (attention), and whatever comes before the first convolution or after the
-    last: the input's normalisation and the vectors' length.
-    """
+
+def edge_nodes(graph: GraphProto) -> list[str]:
+    """The names of nodes before the first heavy one and after the last: the input's normalisation, the pooling
+    and the vectors' length, which need float32."""
     weights = {constant.name for constant in graph.initializer}
     heavy = [place for place, node in enumerate(graph.node) if _is_heavy(node, weights)]
-    first, last = (heavy[0], heavy[-1]) if heavy else (0, 0)
-    return [
-        node.name
-        for place, node in enumerate(graph.node)
-        if not first <= place <= _fused_until(graph, last)
-        or (node.op_type == "MatMul" and not _is_heavy(node, weights))
-    ]
+    first, last = (heavy[0], _fused_until(graph, heavy[-1])) if heavy else (0, 0)
+    return [node.name for place, node in enumerate(graph.node) if not first <= place <= last]
 
 
 def _is_heavy(node: NodeProto, weights: set[str]) -> bool:
+    """Whether it multiplies by weights."""
     return node.op_type in ("Conv", "MatMul") and node.input[1] in weights
 
 
 def _fused_until(graph: GraphProto, last: int) -> int:
-    """The place of the activation and addition that follow the last heavy node."""
+    """The place of the activation and addition that follow the node at `last`."""
     place = last
     while place + 1 < len(graph.node) and graph.node[place + 1].op_type in ("Relu", "Clip", "Add"):
         place += 1

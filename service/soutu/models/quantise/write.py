@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, shape_inference
+from onnx import GraphProto, ModelProto, shape_inference
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from soutu.domain.cards import invalid_model
 from soutu.models.pictures import Pixels, batches
-from soutu.models.quantise.forms import Form, float_nodes, quantised_types
+from soutu.models.quantise.forms import Form, edge_nodes, float_nodes, quantised_types
 
-# Kept in float32 in a float16 artefact: sums and roots of squares leave the range of float16.
-_PRECISE = ("ReduceSum", "ReduceMean", "ReduceL2", "Sqrt", "Pow", "GlobalAveragePool", "Clip", "Max", "Div")
 _BATCH = 4
 
 
@@ -41,10 +39,9 @@ def write_float16(artefact: Path, target: Path) -> None:
     """Writes `target`, its weights and most of its nodes in float16; it answers with float32 all the same."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    small = convert_float_to_float16(
-        _prepared(artefact), keep_io_types=True, disable_shape_infer=True, op_block_list=list(_PRECISE)
-    )
-    onnx.save(small, target)
+    model = _prepared(artefact)
+    edges = edge_nodes(model.graph)
+    onnx.save(convert_float_to_float16(model, keep_io_types=True, node_block_list=edges), target)
 
 
 def _prepared(artefact: Path) -> ModelProto:
@@ -54,7 +51,17 @@ def _prepared(artefact: Path) -> ModelProto:
         raise invalid_model("The artefact is quantised already; start from the float32 one.")
     for place, node in enumerate(model.graph.node):
         node.name = node.name or f"node_{place}"  # the tool excludes nodes by their names
+    _drop_unused(model.graph)
+    mark = model.metadata_props.add()  # by it the tool knows that shapes were inferred
+    mark.key, mark.value = "onnx.quant.pre_process", "onnxruntime.quant"
     return model
+
+
+def _drop_unused(graph: GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input}
+    kept = [constant for constant in graph.initializer if constant.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _options(model: ModelProto, form: Form) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from soutu.domain.cards import invalid_model, is_model_name
-from soutu.domain.model import Fit, InputSpec, Interpolation, Task
+from soutu.domain.model import Fit, InputSpec, Interpolation, Probability, Task
 from soutu.models.normalisation import Normalisation
 
 Part = TypeVar("Part")
@@ -48,8 +48,7 @@ class Network:
     """How the weights are used.
 
     `architecture` is a class of `transformers`, "" for weights in ONNX; `config` replaces a config.json that
-    the weights lack. `leading_tokens` of TOKENS are no patches (class, registers). `text` says whether it has
-    a text tower, too.
+    the weights lack. `leading_tokens` of TOKENS are no patches (class, registers).
     """
 
     features: Features
@@ -57,12 +56,27 @@ class Network:
     names: WeightNames = WeightNames.TRANSFORMERS
     leading_tokens: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
-    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """How the network's text tower reads. Texts of fewer tokens than `context` are filled up with `pad`.
+
+    `masked` towers are told which tokens are padding. `tokenizer` is the hub's file: a tokenizer.json, or a
+    vocab.txt of BERT. `lowercase` texts are what it was trained on.
+    """
+
+    context: int
+    pad: int = 0
+    masked: bool = False
+    tokenizer: str = "tokenizer.json"
+    lowercase: bool = False
+    probability: Probability = Probability.SOFTMAX
 
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One model of the zoo. `size_mb` is what a pull fetches, in megabytes, rounded; 0 where not known.
+    """One model of the zoo; `text` where it embeds texts, too. `size_mb` is what a pull fetches, in megabytes, rounded; 0 where not known.
 
     `licence` is an SPDX expression, or says what there is; a `restricted` one must be agreed to. `reduce` is
     the dimension that vectors are reduced to, learned from pictures; 0 for none.
@@ -78,6 +92,7 @@ class ZooEntry:
     normalisation: Normalisation
     network: Network
     hub: Hub | None = None
+    text: Texts | None = None
     size_mb: int = 0
     reduce: int = 0
     languages: tuple[str, ...] = ()
@@ -103,7 +118,7 @@ def _entry(table: Table) -> ZooEntry:
         raise ValueError(f"{table['name']!r} cannot name a model")
     given = dict(table["input"])
     seen = {key: tuple(given.pop(key)) for key in ("mean", "std")}
-    network, hub = dict(table["network"]), table.get("hub")
+    network, hub, text = dict(table["network"]), table.get("hub"), table.get("text")
     made = {
         "task": Task(table["task"]),
         "languages": tuple(table.get("languages", ())),
@@ -111,6 +126,7 @@ def _entry(table: Table) -> ZooEntry:
         "normalisation": Normalisation(mean=_three(seen["mean"]), std=_three(seen["std"])),
         "network": _part(Network, network, features=Features, names=WeightNames),
         "hub": None if hub is None else _part(Hub, hub),
+        "text": None if text is None else _part(Texts, text, probability=Probability),
     }
     return _part(ZooEntry, {**table, **made})
 
