@@ -27,7 +27,8 @@ Runtime 1.14, TensorRT 10 and OpenVINO 2023 read it."""
 
 _IR_VERSION = 8
 _LARGEST_BYTES = 2**31 - 1  # of a protocol buffer
-_NEEDLESS_LOG = "torch.onnx._internal.exporter._registration"
+# They warn of torchvision's absence, and of what they leave as it is.
+_NEEDLESS_LOGS = ("torch.onnx._internal.exporter._registration", "onnxscript", "onnx_ir")
 _BATCH = 2  # of the pictures that the network is traced with; 1 would be taken for a constant
 
 
@@ -44,7 +45,8 @@ def write_onnx(module: torch.nn.Module, example: torch.Tensor, names: tuple[str,
 def _traced(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str]) -> Any:
     if len(example) != _BATCH:
         raise ValueError(f"an example has {_BATCH} rows, not {len(example)}")
-    logging.getLogger(_NEEDLESS_LOG).setLevel(logging.ERROR)  # it warns of torchvision's absence
+    for needless in _NEEDLESS_LOGS:
+        logging.getLogger(needless).setLevel(logging.ERROR)
     any_length = [{0: torch.export.Dim("n", min=1, max=4096)}]
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
@@ -65,6 +67,7 @@ def _traced(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, st
 
 def _parts(model: onnx_ir.Model) -> Iterator[bytes]:
     """The model's bytes: all but the weights, then each of them."""
+    _rename_inner(model.graph)
     weights = [value for value in model.graph.initializers.values() if value.const_value is not None]
     model.graph.initializers.clear()
     model.ir_version = _IR_VERSION
@@ -74,6 +77,14 @@ def _parts(model: onnx_ir.Model) -> Iterator[bytes]:
         value = weights.pop()
         yield _of_weight(value.name, value.const_value)
         value.const_value = None
+
+
+def _rename_inner(graph: onnx_ir.Graph) -> None:
+    """No value in the graph has the name of its output but that output: the exporter lets them meet."""
+    names = {output.name for output in graph.outputs}
+    for value in (output for node in graph for output in node.outputs):
+        if value.name in names and not any(value is output for output in graph.outputs):
+            value.name = f"inner/{value.name}"
 
 
 def _of_weight(name: str | None, tensor: Any) -> bytes:

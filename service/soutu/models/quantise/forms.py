@@ -7,7 +7,7 @@ from onnx import GraphProto, NodeProto
 # The convolutions and what ONNX Runtime fuses with them. Pooling, normalisation of the input and the length
 # of the vectors need more than eight bits, as do LayerNorm, Softmax and GELU in transformers.
 _CONVOLUTIONAL = ("Conv", "Relu", "Clip", "Add", "MaxPool")
-_TRANSFORMER = ("Conv", "MatMul")
+_HEAVY = ("Conv", "MatMul")
 
 
 class Form(StrEnum):
@@ -23,10 +23,15 @@ class Form(StrEnum):
         return {"cpu": "-int8", "tensorrt": "-int8-symmetric", "float16": "-fp16"}[self.value]
 
 
-def quantised_types(graph: GraphProto) -> tuple[str, ...]:
-    """The kinds of nodes of this network that int8 is for."""
+def quantised_types(graph: GraphProto, form: Form) -> tuple[str, ...]:
+    """The kinds of nodes of this network that int8 is for.
+
+    TensorRT fuses by itself what follows a convolution, where no Q/DQ lies between.
+    """
     kinds = {node.op_type for node in graph.node}
-    return _TRANSFORMER if kinds & {"Softmax", "LayerNormalization"} else _CONVOLUTIONAL
+    if form is Form.TENSORRT or kinds & {"Softmax", "LayerNormalization"}:
+        return _HEAVY
+    return _CONVOLUTIONAL
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
@@ -48,7 +53,7 @@ def edge_nodes(graph: GraphProto) -> list[str]:
 
 def _is_heavy(node: NodeProto, weights: set[str]) -> bool:
     """Whether it multiplies by weights."""
-    return node.op_type in ("Conv", "MatMul") and node.input[1] in weights
+    return node.op_type in _HEAVY and node.input[1] in weights
 
 
 def _fused_until(graph: GraphProto, last: int) -> int:

@@ -10,9 +10,10 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
 from soutu.models.folder import finish_folder, new_folder
 from soutu.models.pictures import Pixels, fitted_pictures
+from soutu.models.quantise.float16 import write_float16
 from soutu.models.quantise.forms import Form
+from soutu.models.quantise.int8 import write_int8
 from soutu.models.quantise.report import Labelled, Report, labelled_pictures, measured
-from soutu.models.quantise.write import write_float16, write_int8
 
 _CALIBRATED_ON = 128
 

@@ -1,4 +1,4 @@
-"""Writes the quantised artefacts, through ONNX Runtime's tools."""
+"""Writes int8 artefacts, through ONNX Runtime's tools."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from soutu.domain.cards import invalid_model
 from soutu.models.pictures import Pixels, batches
-from soutu.models.quantise.forms import Form, edge_nodes, float_nodes, quantised_types
+from soutu.models.quantise.forms import Form, float_nodes, quantised_types
 
 _BATCH = 4
 
@@ -26,7 +26,7 @@ def write_int8(artefact: Path, target: Path, pixels: Pixels, form: Form) -> None
     """
     with tempfile.TemporaryDirectory(dir=target.parent) as place:
         prepared = Path(place) / "prepared.onnx"
-        model = _prepared(artefact)
+        model = float32_model(artefact)
         onnx.save(model, prepared)
         options = _options(model, form)
         try:
@@ -35,16 +35,7 @@ def write_int8(artefact: Path, target: Path, pixels: Pixels, form: Form) -> None
             raise invalid_model("ONNX Runtime's tools cannot quantise the artefact.") from error
 
 
-def write_float16(artefact: Path, target: Path) -> None:
-    """Writes `target`, its weights and most of its nodes in float16; it answers with float32 all the same."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    model = _prepared(artefact)
-    edges = edge_nodes(model.graph)
-    onnx.save(convert_float_to_float16(model, keep_io_types=True, node_block_list=edges), target)
-
-
-def _prepared(artefact: Path) -> ModelProto:
+def float32_model(artefact: Path) -> ModelProto:
     """The artefact with the types of all its values written down; MODEL_INVALID if it is quantised already."""
     model = shape_inference.infer_shapes(onnx.load(artefact))
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
@@ -69,12 +60,13 @@ def _options(model: ModelProto, form: Form) -> dict[str, Any]:
     extra = {
         "ActivationSymmetric": symmetric,
         "WeightSymmetric": True,
-        "OpTypesToExcludeOutputQuantization": ["MatMul"],  # its sum is needed in full
+        # What follows them is fused with them, or needs the sums in full.
+        "OpTypesToExcludeOutputQuantization": ["Conv", "MatMul"] if symmetric else ["MatMul"],
     }
     if symmetric:  # TensorRT has no int32 for biases, and reads weights behind Q/DQ
         extra |= {"QuantizeBias": False, "AddQDQPairToWeight": True, "DedicatedQDQPair": True}
     return {
-        "op_types_to_quantize": list(quantised_types(model.graph)),
+        "op_types_to_quantize": list(quantised_types(model.graph, form)),
         "nodes_to_exclude": float_nodes(model.graph),
         "per_channel": True,
         "activation_type": QuantType.QInt8 if symmetric else QuantType.QUInt8,
