@@ -17,8 +17,8 @@ from soutu.bootstrap import BUNDLED_MODEL, BUNDLED_MODELS
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.model import InputSpec, ModelCard, ModelRef
 from soutu.models.artefact import BackboneSpec, make_artefact
-from soutu.models.normalisation import IMAGENET
 from soutu.models.graph import GraphWriter, model_of
+from soutu.models.normalisation import IMAGENET
 from soutu.models.pooling import Pooling
 
 MODELS = Path(__file__).parent.parent / "build" / "bench" / "models"

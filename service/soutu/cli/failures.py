@@ -87,7 +87,7 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case CommandError():
             return str(error), error.code
-        case ModuleNotFoundError(name=str(missing)) if (extra := _EXTRAS.get(missing.partition(".")[0])):
+        case ModuleNotFoundError(name=str(missing)) if extra := _EXTRAS.get(missing.partition(".")[0]):
             return f"This needs the extra `{extra}`: pip install 'soutu[{extra}]'.", ExitCode.FAILURE
         case SoutuCallError():
             return _of_call(error)

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soutu.cli.connection import connected
 from soutu.cli import zoo
+from soutu.cli.connection import connected
 from soutu.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from soutu.domain.model import ModelRef
     from soutu.ports import ModelStore
 
-app = typer.Typer(help="Models that turn pictures into vectors: list, add, and make them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Models that turn pictures into vectors: list, add, and make them.", no_args_is_help=True
+)
 app.command()(zoo.zoo)
 app.command()(zoo.pull)
 app.command()(zoo.export)

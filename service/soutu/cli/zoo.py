@@ -24,7 +24,8 @@ PoolingOption = Annotated[
     str, typer.Option(help="How features become a vector: cls, avg, max, gem, gem:P; the zoo's unless given.")
 ]
 SkipOption = Annotated[
-    int, typer.Option("--skip-tokens", min=0, help="Leading tokens that pooling leaves out (class, registers).")
+    int,
+    typer.Option("--skip-tokens", min=0, help="Leading tokens that pooling leaves out (class, registers)."),
 ]
 ReduceOption = Annotated[
     int, typer.Option(min=0, help="Whiten and reduce vectors to so many numbers, learned from --pictures.")
@@ -56,7 +57,9 @@ def zoo(
         (each.name, str(each.dimension), f"{each.size_mb} MB", each.licence, each.hub.id if each.hub else "")
         for each in entries
     ]
-    print_table(("model", "dimension", "size", "licence", "hub"), rows, ("dimension", "size"), whole=("model",))
+    print_table(
+        ("model", "dimension", "size", "licence", "hub"), rows, ("dimension", "size"), whole=("model",)
+    )
 
 
 def pull(
@@ -134,7 +137,9 @@ def quantize(
     ] = None,
     labelled: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="One folder of pictures per class, to measure loss on."),
+        typer.Option(
+            exists=True, file_okay=False, help="One folder of pictures per class, to measure loss on."
+        ),
     ] = None,
     most_loss: Annotated[
         float, typer.Option(min=0, max=100, help="The points of mAP that it may lose on --labelled.")

@@ -43,7 +43,7 @@ def check_licence(entry: ZooEntry, accepted: bool) -> None:
 
 
 def pull(entry: ZooEntry, folder: Path, revision: str = "", endpoint: str = "") -> Pulled:
-    """The entry's weights in `folder`, from its hub at `revision` (else the one fetched before, else its own).
+    """The entry's weights in `folder`, from its hub at `revision` (else that fetched before, else its own).
 
     HUB_UNREACHABLE where the hub does not answer or has no such file; MODEL_INVALID where a file's SHA-256 is
     not the one recorded, or the entry has no hub. `endpoint` is another hub than huggingface.co.
@@ -90,7 +90,7 @@ def _commit_of(hub: Hub, revision: str, endpoint: str) -> str:
         raise _unreachable(hub, revision) from error
     if not commit:
         raise _unreachable(hub, revision)
-    return commit
+    return str(commit)
 
 
 def _fetched(hub: Hub, name: str, commit: str, folder: Path, endpoint: str) -> str:

@@ -40,10 +40,10 @@ def local_hub(id: str, files: Mapping[str, bytes]) -> Iterator[LocalHub]:  # noq
     hub = LocalHub(id, dict(files))
 
     class Answers(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:  # noqa: N802  # the library's name
+        def do_HEAD(self) -> None:  # the library's name
             self._answer(with_body=False)
 
-        def do_GET(self) -> None:  # noqa: N802  # as above
+        def do_GET(self) -> None:  # as above
             self._answer(with_body=True)
 
         def _answer(self, with_body: bool) -> None:

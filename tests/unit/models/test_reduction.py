@@ -33,7 +33,8 @@ def test_the_directions_that_are_kept_are_those_of_numpys_decomposition() -> Non
 def test_reduced_vectors_have_length_one() -> None:
     vectors = unit_vectors(100, 16, 16)
     reduced = learn_reduction(vectors, 6).apply(vectors)
-    assert (reduced.shape, reduced.dtype) == ((100, 6), np.float32)
+    assert reduced.shape == (100, 6)
+    assert reduced.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5)
 
 

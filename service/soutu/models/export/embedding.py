@@ -70,7 +70,9 @@ def pool(features: Tensor, pooling: Pooling) -> Tensor:
         return features
     if pooling.kind == "cls":
         return features[:, 0]
-    places = features[:, pooling.skipped_tokens :].transpose(1, 2) if features.ndim == 3 else features.flatten(2)
+    places = (
+        features[:, pooling.skipped_tokens :].transpose(1, 2) if features.ndim == 3 else features.flatten(2)
+    )
     if pooling.kind == "max":
         return places.amax(dim=2)
     if pooling.kind == "avg":

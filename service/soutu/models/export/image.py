@@ -71,7 +71,7 @@ def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exp
     with new_folder(folder) as made:
         written = _written(entry, terms, made)  # PyTorch's weights are gone when ONNX Runtime's come
         finish_folder(made, written.card)
-        texts = written.texts and compared(made / TEXT_FILE, written.texts)
+        texts = None if written.texts is None else compared(made / TEXT_FILE, written.texts)
         return Exported(written.card, compared(made / written.card.artefact, written.pictures), texts)
 
 
@@ -79,13 +79,14 @@ def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
     tower = _tower(entry, terms)
     example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
     sha256 = write_onnx(tower, example, _NAMES, made / "model.onnx")
-    text = entry.text and write_text_tower(tower.network, entry.text, terms.weights, made)
+    reading = entry.text
+    text = None if reading is None else write_text_tower(tower.network, reading, terms.weights, made)
     pictures = picture_reference(tower, entry.input, _shown(entry, terms))
     card = _card(entry, terms, pictures.vectors.shape[1], sha256)
-    if entry.text is None or text is None:
+    if reading is None:
         return _Written(card, pictures, None)
-    tokens = trial_tokens(made, entry.text)
-    texts = text_reference(TextTowerModule(tower.network, entry.text), tokens)
+    tokens = trial_tokens(made, reading)
+    texts = text_reference(TextTowerModule(tower.network, reading), tokens)
     return _Written(replace(card, text=text), pictures, texts)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 from tokenizers.normalizers import Lowercase, Sequence
 
 from soutu.domain.cards import invalid_model
@@ -71,7 +71,7 @@ def _write_tokenizer(given: Path, texts: Texts, target: Path) -> str:
         raise invalid_model(f"{given.name}, which the text tower needs, cannot be read.") from error
     if texts.lowercase:
         before = [tokenizer.normalizer] if tokenizer.normalizer else []
-        tokenizer.normalizer = Sequence([Lowercase(), *before])  # type: ignore[assignment]
+        tokenizer.normalizer = Sequence([Lowercase(), *before])
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(target))

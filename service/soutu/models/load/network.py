@@ -50,7 +50,9 @@ def _config(kind: Any, folder: Path, given: Mapping[str, Any]) -> Any:
         said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else given
         return kind.config_class.from_dict(dict(said))
     except (OSError, ValueError, TypeError) as error:
-        raise invalid_model(f"The config.json of {folder.name} does not describe a {kind.__name__}.") from error
+        raise invalid_model(
+            f"The config.json of {folder.name} does not describe a {kind.__name__}."
+        ) from error
 
 
 def _from_folder(kind: Any, folder: Path, config: Any) -> torch.nn.Module:

@@ -39,16 +39,15 @@ def _renamed(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
     if name in _OUTER:
         yield _OUTER[name], tensor
     elif block := _BLOCK.fullmatch(name):
-        yield from _of_block(*block.groups(), tensor)
+        yield from _of_block(block, tensor)
     elif (stem := name.rpartition("."))[0] in _OUTER:
         yield f"{_OUTER[stem[0]]}.{stem[2]}", tensor
     else:
         raise invalid_model(f"A vision transformer of timm has no tensor {name!r}.")
 
 
-def _of_block(
-    number: str, part: str, kind: str, tensor: torch.Tensor
-) -> Iterator[tuple[str, torch.Tensor]]:
+def _of_block(block: re.Match[str], tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    number, part, kind = block.groups()
     if part == "attn.qkv":
         for letter, third in zip("qkv", tensor.chunk(3), strict=True):
             yield f"layers.{number}.attention.{letter}_proj.{kind}", third.contiguous()

@@ -43,8 +43,8 @@ def float_nodes(graph: GraphProto) -> list[str]:
 
 
 def edge_nodes(graph: GraphProto) -> list[str]:
-    """The names of nodes before the first heavy one and after the last: the input's normalisation, the pooling
-    and the vectors' length, which need float32."""
+    """The names of nodes before the first heavy one and after the last: the input's normalisation, the
+    pooling and the vectors' length, which need float32."""
     weights = {constant.name for constant in graph.initializer}
     heavy = [place for place, node in enumerate(graph.node) if _is_heavy(node, weights)]
     first, last = (heavy[0], _fused_until(graph, heavy[-1])) if heavy else (0, 0)

@@ -36,7 +36,7 @@ def write_int8(artefact: Path, target: Path, pixels: Pixels, form: Form) -> None
 
 
 def float32_model(artefact: Path) -> ModelProto:
-    """The artefact with the types of all its values written down; MODEL_INVALID if it is quantised already."""
+    """The artefact with the types of all its values written down; MODEL_INVALID if it is quantised."""
     model = shape_inference.infer_shapes(onnx.load(artefact))
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise invalid_model("The artefact is quantised already; start from the float32 one.")

@@ -29,7 +29,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Of one artefact: size in bytes, the median of one picture in one thread, mAP in [0, 1] where measured."""
+    """Of one artefact: size in bytes, median time of one picture in one thread, mAP in [0, 1]."""
 
     size_bytes: int
     one_ms: float
@@ -38,7 +38,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Original and quantised, and the cosine of their vectors of one picture: the 1st percentile, the mean."""
+    """Original and quantised, and the cosines of their vectors of one picture: 1st percentile and mean."""
 
     original: Measures
     quantised: Measures
@@ -69,11 +69,10 @@ def labelled_pictures(folder: Path, spec: InputSpec, most: int = 0) -> Labelled:
 def measured(original: Path, quantised: Path, pixels: Pixels, labelled: Labelled | None) -> Report:
     """Compares two artefacts, on `pixels` where nothing is labelled."""
     shown = pixels if labelled is None else labelled.pixels
-    vectors, measures = zip(
-        *(_measured(path, shown, labelled) for path in (original, quantised)), strict=True
-    )
-    cosines = (vectors[0] * vectors[1]).sum(axis=1)
-    return Report(*measures, float(np.percentile(cosines, 1)), float(cosines.mean()))
+    before, measures_before = _measured(original, shown, labelled)
+    after, measures_after = _measured(quantised, shown, labelled)
+    cosines = (before * after).sum(axis=1)
+    return Report(measures_before, measures_after, float(np.percentile(cosines, 1)), float(cosines.mean()))
 
 
 def retrieval(vectors: Vectors, classes: NDArray[np.int64]) -> float:

@@ -76,7 +76,9 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One model of the zoo; `text` where it embeds texts, too. `size_mb` is what a pull fetches, in megabytes, rounded; 0 where not known.
+    """One model of the zoo; `text` where it embeds texts, too.
+
+    `size_mb` is what a pull fetches, in megabytes, rounded; 0 where not known.
 
     `licence` is an SPDX expression, or says what there is; a `restricted` one must be agreed to. `reduce` is
     the dimension that vectors are reduced to, learned from pictures; 0 for none.

@@ -1,4 +1,4 @@
-"""PyTorch's trace of itself, thousands of records for an export, is kept from pytest, which would hold all."""
+"""PyTorch's trace of itself, thousands of records an export, is kept from pytest, which would hold them."""
 
 import logging
 from collections.abc import Iterator

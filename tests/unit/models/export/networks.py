@@ -76,7 +76,7 @@ def save_seeded(entry: ZooEntry, folder: Path) -> torch.nn.Module:
     network.save_pretrained(folder)
     if entry.text:
         _save_words(folder, entry.text.tokenizer)
-    return network.eval()  # type: ignore[no-any-return]
+    return network.eval()
 
 
 def expected_pictures(network: Any, entry: ZooEntry, pixels: NDArray[np.uint8]) -> Vectors:
@@ -107,7 +107,17 @@ def units(vectors: NDArray[Any]) -> Vectors:
 
 def _save_words(folder: Path, name: str) -> None:
     letters = [*"abcdefghijklmnopqrstuvwxyz0123456789,红色的苹果街道上一辆黄出租车"]
-    words = ["[PAD]", "[BOS]", "[EOS]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{each}" for each in letters)]
+    words = [
+        "[PAD]",
+        "[BOS]",
+        "[EOS]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        *(f"##{each}" for each in letters),
+    ]
     if name == "vocab.txt":
         (folder / name).write_text("\n".join(words), encoding="utf-8")
         return

@@ -1,5 +1,7 @@
-"""Exports of real architectures with seeded weights answer as `transformers` does; real weights know things."""
+"""Exports of real architectures with seeded weights answer as `transformers` does; real ones know things."""
 
+import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.errors import Reason, SoutuError
+from soutu.imaging.decode import decode
+from soutu.imaging.job import DecodeJob
+from soutu.imaging.limits import DecodeLimits
 from soutu.models.pooling import Pooling
 from soutu.models.zoo.entry import Texts, ZooEntry
 from soutu.models.zoo.shelf import zoo_entry
@@ -17,6 +22,23 @@ from soutu.models.zoo.shelf import zoo_entry
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of PyTorch and its exporter
 
 CLOSE = 1e-5
+SHARED = Path(__file__).resolve().parents[5] / "shared"
+PHOTOS = SHARED / "datasets" / "distill-photos-160.tar.gz"
+VIT_TINY = SHARED / "weights" / "vit_tiny_patch16_224.safetensors"
+# The ten classes of imagenette: WordNet's ids, and their places among ImageNet's thousand.
+IMAGENETTE = {
+    "n01440764": 0,
+    "n02102040": 217,
+    "n02979186": 482,
+    "n03000684": 491,
+    "n03028079": 497,
+    "n03394916": 566,
+    "n03417042": 569,
+    "n03425413": 571,
+    "n03445777": 574,
+    "n03888257": 701,
+}
+EACH = 30
 _WITH_TEXTS = ("clip-b32", "siglip2-base", "chinese-clip-b16")
 
 
@@ -64,3 +86,107 @@ def check_texts(place: Path, network: object, texts: Texts) -> None:
     mask = (tokens != texts.pad).astype(np.int64) if texts.masked else None
     found = run(place / "made" / card.text.artefact, "tokens", tokens)
     np.testing.assert_allclose(found, expected_texts(network, tokens, mask), rtol=0, atol=CLOSE)
+
+
+def some_photos() -> dict[str, list[bytes]]:
+    """The first photos of each of the ten classes."""
+    found: dict[str, list[bytes]] = {name: [] for name in IMAGENETTE}
+    with tarfile.open(PHOTOS) as archive:
+        for member in archive:
+            photos = found.get(member.name.partition("/")[0])
+            if photos is not None and member.isfile() and len(photos) < EACH:
+                photos.append(archive.extractfile(member).read())  # type: ignore[union-attr]
+    return found
+
+
+@pytest.mark.skipif(not PHOTOS.exists(), reason=f"{PHOTOS} is not on this machine")
+def test_real_weights_by_the_names_of_timm_know_what_is_on_photos() -> None:
+    import torch
+
+    from soutu.models.export.embedding import ImageTower
+    from soutu.models.load.network import load_network
+    from soutu.models.load.weights import read_weights
+
+    entry, weights = zoo_entry("vit-tiny-timm"), read_weights(VIT_TINY)
+    tower = ImageTower(load_network(entry, VIT_TINY), entry, Pooling.parse("cls"))
+    right = count = 0
+    for name, photos in some_photos().items():
+        pixels = [decode(photo, DecodeJob(input=entry.input), DecodeLimits()).pixels for photo in photos]
+        with torch.no_grad():
+            classes = tower.features(torch.from_numpy(np.stack(pixels)))[:, 0]  # type: ignore[arg-type]
+            logits = classes @ weights["head.weight"].T + weights["head.bias"]
+        right += int((logits.argmax(dim=1) == IMAGENETTE[name]).sum())
+        count += len(photos)
+    print(f"top-1 {right / count:.3f} of {count}")
+    assert count == EACH * len(IMAGENETTE)
+    assert right / count >= 0.70
+
+
+def test_poolings_and_a_reduction_are_in_the_artefact(tmp_path: Path) -> None:
+    from soutu.models.export.image import ExportTerms, export_image_model
+    from tests.unit.models.export.networks import save_seeded
+    from tests.unit.models.quantise.photos import draw_classes
+
+    entry, photos = zoo_entry("dinov2-small"), draw_classes(tmp_path / "photos")
+    save_seeded(entry, tmp_path / "weights")
+    terms = ExportTerms(
+        tmp_path / "weights", pooling=Pooling.parse("gem:2", 1), reduce=12, pictures=photos, name="mine"
+    )
+    exported = export_image_model(entry, terms, tmp_path / "made")
+    assert (exported.card.dimension, exported.card.ref.name) == (12, "mine")
+    assert exported.card.pooling == "gem:2, without 1 tokens, whitened to 12"
+    assert exported.parity
+    assert exported.parity.real > 0
+    assert exported.parity.cosine >= 0.99999
+
+
+def broken(folder: Path) -> None:
+    """A configuration, and weights that are none."""
+    (folder / "config.json").write_text('{"model_type": "resnet"}')
+    (folder / "model.safetensors").write_bytes(b"\xff" * 64)
+
+
+def of_another_size(folder: Path) -> None:
+    """Weights of a ResNet that is smaller than its configuration says."""
+    import transformers
+
+    small = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1])
+    transformers.ResNetModel(small).save_pretrained(folder)
+    transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 16, 32], depths=[1, 1, 1, 1]
+    ).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: (folder / "pytorch_model.bin").write_bytes(b"\x80\x04"), "is a pickle"),
+        (lambda folder: (folder / "notes.txt").write_text(""), "has no model.safetensors"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "has no config.json"),
+        (broken, "cannot be read"),
+        (of_another_size, "do not fit a ResNetModel"),
+    ],
+    ids=["pickle", "nothing", "no-config", "broken", "other-shape"],
+)
+def test_weights_that_cannot_be_used_are_refused(
+    tmp_path: Path, make: Callable[[Path], object], sentence: str
+) -> None:
+    from soutu.models.export.image import ExportTerms, export_image_model
+
+    (tmp_path / "weights").mkdir()
+    make(tmp_path / "weights")
+    with pytest.raises(SoutuError, match=sentence) as failure:
+        export_image_model(zoo_entry("resnet50"), ExportTerms(tmp_path / "weights"), tmp_path / "made")
+    assert failure.value.reason is Reason.MODEL_INVALID
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_artefact_that_differs_from_pytorch_is_refused() -> None:
+    from soutu.models.export.parity import checked_cosine
+
+    vectors = np.eye(3, 8, dtype=np.float32)
+    assert checked_cosine(vectors, vectors.astype(np.float64)) == 1
+    turned = vectors + 0.01 * np.roll(vectors, 1, axis=1)
+    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+    with pytest.raises(SoutuError, match="differs from PyTorch"):
+        checked_cosine(turned, vectors.astype(np.float64))

@@ -55,7 +55,11 @@ def kinds(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("form", "name", "least"),
-    [(Form.CPU, "small-int8", 0.99), (Form.TENSORRT, "small-int8-symmetric", 0.99), (Form.FLOAT16, "small-fp16", 0.9999)],
+    [
+        (Form.CPU, "small-int8", 0.99),
+        (Form.TENSORRT, "small-int8-symmetric", 0.99),
+        (Form.FLOAT16, "small-fp16", 0.9999),
+    ],
 )
 def test_a_form_keeps_the_vectors(tmp_path: Path, model: Path, form: Form, name: str, least: float) -> None:
     photos = draw_classes(tmp_path / "photos")
