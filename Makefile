@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
+TRAIN := $(VENV)/.train
+TORCH := torch==2.13.0
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-compile
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe \
 	--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
@@ -17,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STACK_FLOWS := $(addprefix tests/flows/test_,search.py pages.py filters.py images.py generations.py purge.py restart.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help env dev demo test test-all test-stack lint format stubs docs bench load stack stack-down lock clean
+.PHONY: help env dev train demo test test-all test-stack lint format stubs docs bench load stack stack-down lock clean
 
 help: ## Lists these verbs
 	@echo "Soutu finds pictures by pictures. Start with: make demo"
@@ -25,6 +27,8 @@ help: ## Lists these verbs
 
 env: $(BASE) ## Makes .venv with what serving needs
 dev: $(DEV) ## Adds the development tools to .venv
+
+train: $(TRAIN) ## Adds PyTorch to .venv, which exporting models needs
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -43,13 +47,20 @@ $(DEV): requirements/dev.txt $(BASE)
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# PyTorch's builds differ by platform, so it alone is installed without a hash.
+$(TRAIN): requirements/train.txt $(DEV)
+	@echo "Installing PyTorch into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/train.txt
+	@$(PIP_INSTALL) $(TORCH)
+	@touch $@
+
 demo: $(BASE) ## Finds pictures among your own: make demo PICTURES=directory
 	$(BIN)/python scripts/demo.py $(if $(PICTURES),--pictures "$(PICTURES)")
 
 test: $(DEV) ## Runs the fast tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(DEV) ## Runs every test
+test-all: $(TRAIN) ## Runs every test
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
 test-stack: $(DEV) ## Runs flows on the stack: a choice of them, or ARGS=tests/flows
@@ -90,6 +101,7 @@ lock: $(DEV) ## Pins the dependencies anew; ARGS=--upgrade takes the newest
 	$(PIP_COMPILE) $(ARGS) -o requirements/stack-milvus.txt requirements/stack-milvus.in
 	$(PIP_COMPILE) $(ARGS) -o requirements/stack-triton.txt requirements/stack-triton.in
 	$(PIP_COMPILE) $(ARGS) -o requirements/stack-tensorrt.txt requirements/stack-tensorrt.in
+	$(PIP_COMPILE) $(ARGS) -c requirements/dev.txt -o requirements/train.txt requirements/train.in
 	$(PIP_COMPILE) $(ARGS) --extra cluster -c requirements/base.txt -o requirements/cluster.txt pyproject.toml
 
 clean: ## Removes .venv, caches and what was built

@@ -31,6 +31,7 @@ def test_the_locks_carry_hashes_and_no_place() -> None:
         "stack-milvus.txt",
         "stack-tensorrt.txt",
         "stack-triton.txt",
+        "train.txt",
     ]
     for lock in locks:
         text = lock.read_text("utf-8")

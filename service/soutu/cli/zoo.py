@@ -1,4 +1,4 @@
-"""`soutu models zoo`, `pull`, `export` and `quantize`: models are made here, on this machine, without a server."""
+"""`soutu models zoo`, `pull`, `export` and `quantize`: models made on this machine, without a server."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,8 +50,8 @@ def zoo(
     entries = zoo_entries()
     if as_json:
         for each in entries:
-            print(json.dumps({"name": each.name, "dimension": each.dimension, "licence": each.licence,
-                              "restricted": each.restricted, "hub": each.hub.id if each.hub else None}))  # fmt: skip
+            facts = {"name": each.name, "dimension": each.dimension, "licence": each.licence}
+            print(json.dumps({**facts, "restricted": each.restricted, "hub": each.hub and each.hub.id}))
         return
     rows = [
         (each.name, str(each.dimension), f"{each.size_mb} MB", each.licence, each.hub.id if each.hub else "")
@@ -115,7 +115,7 @@ def export(
 ) -> None:
     """Turn weights on this machine into a model's folder, compared with PyTorch; `models add` takes it.
 
-    Example: `soutu models export vit-b16 --weights vit-base-patch16-224 --pooling gem --skip-tokens 1 --to vit`
+    Example: `soutu models export vit-b16 --weights vit-base --pooling gem --skip-tokens 1 --to vit`
     """
     from soutu.models.export.image import ExportTerms, export_image_model
     from soutu.models.zoo.shelf import zoo_entry

@@ -39,7 +39,7 @@ class ImageTower(nn.Module):
         return unit(vectors if self.reduce is None else self.reduce(unit(vectors)))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What the network answers with, before pooling: (n, channels, h, w), (n, tokens, channels) or (n, d)."""
+        """What the network answers with, before pooling: (n, c, h, w), (n, tokens, c) or (n, d)."""
         planes = (pixels.to(self.scale.dtype) * self.scale - self.offset).permute(0, 3, 1, 2)
         if self._features is not Features.VECTOR:
             answered: Tensor = self.network(planes).last_hidden_state

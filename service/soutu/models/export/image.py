@@ -28,8 +28,9 @@ _NAMES = ("pixels", "embedding")
 class ExportTerms:
     """What to make of an entry's weights.
 
-    `pooling` is the entry's unless given. `pictures` are for the comparison, and for learning the reduction to
-    `reduce` numbers; 0 is the entry's own, which is none for most. `source` says where the weights are from.
+    `pooling` is the entry's unless given. `pictures` are for the comparison, and for learning the reduction
+    to `reduce` numbers; 0 is the entry's own, which is none for most. `source` says where the weights are
+    from.
     """
 
     weights: Path
