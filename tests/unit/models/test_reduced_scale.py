@@ -55,7 +55,7 @@ def at_full_scale(photo: bytes, spec: InputSpec) -> NDArray[np.uint8]:
 @pytest.mark.slow
 @pytest.mark.skipif(not GROCERY.exists(), reason=f"{GROCERY} is not on this machine")
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="half the scale moves vectors more: 0.95 at the 1st percentile"
+    strict=True, raises=AssertionError, reason="half the scale moves vectors more: 0.94 at the 1st percentile"
 )
 def test_a_reduced_scale_moves_vectors_little(tmp_path: Path) -> None:
     spec = InputSpec(SIDE, SIDE)
