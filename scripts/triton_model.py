@@ -4,6 +4,7 @@ For Tritons without the ONNX Runtime or TensorRT backend, such as that of the nv
 copies nothing else here, so this file stands alone.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ class TritonPythonModel:
     """One instance, on one thread: Triton runs as many side by side as the instance group says."""
 
     def initialize(self, arguments: dict[str, str]) -> None:
-        """Loads the artefact."""
+        """Loads the artefact; what it takes, pixels or tokens, is named in its configuration."""
+        (given,) = json.loads(arguments["model_config"])["input"]
+        self._input = given["name"]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         folder = Path(arguments["model_repository"]) / arguments["model_version"]
@@ -25,9 +28,9 @@ class TritonPythonModel:
 
     def execute(self, requests: list) -> list:  # type: ignore[type-arg]
         """One run for all requests of a batch; each gets its share of the answer."""
-        pixels = [triton.get_input_tensor_by_name(each, "pixels").as_numpy() for each in requests]
-        vectors = self._session.run(["embedding"], {"pixels": np.concatenate(pixels)})[0]
-        ends = np.cumsum([len(each) for each in pixels])[:-1]
+        given = [triton.get_input_tensor_by_name(each, self._input).as_numpy() for each in requests]
+        vectors = self._session.run(["embedding"], {self._input: np.concatenate(given)})[0]
+        ends = np.cumsum([len(each) for each in given])[:-1]
         return [
             triton.InferenceResponse([triton.Tensor("embedding", part)])
             for part in np.split(np.asarray(vectors), ends)

@@ -5,7 +5,8 @@
 
 `--backend onnxruntime` is for NVIDIA's images, on GPUs or CPUs; `python` for a Triton that has only the
 Python backend; `tensorrt` writes the configuration of a plan that is built on the GPU that runs it.
-`--cards` takes the cards `DIR/NAME/card.toml` of models that are not here yet: configurations only.
+`--cards` takes the cards `DIR/NAME/card.toml` of models that are not here yet: configurations only. The text
+tower of a model is written as a model of its own, NAME-TEXT.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from soutu.adapters.inference.towers import Tower, text_model
 from soutu.adapters.models.folders import FolderModels
 from soutu.bootstrap import BUNDLED_MODELS
 from soutu.domain.cards import CARD_FILE, card_from_text
@@ -39,16 +41,38 @@ class Deployment:
     instances: int
 
 
-def config(card: ModelCard, deployment: Deployment) -> str:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a tower takes, as Triton writes it, and the data that it is warmed up with: any pixels, but tokens
+    that each vocabulary has."""
+
+    name: str
+    noun: str
+    kind: str
+    shape: str
+    warm: str
+
+    @classmethod
+    def of(cls, card: ModelCard, tower: Tower) -> "Given":
+        """What one of the model's towers takes; ValueError for a text tower that it lacks."""
+        if tower is Tower.IMAGE:
+            shape = f"{card.input.height}, {card.input.width}, 3"
+            return cls(tower, "picture", "TYPE_UINT8", shape, "random_data")
+        if card.text is None:
+            raise ValueError(f"{card.ref} has no text tower")
+        return cls(tower, "text", "TYPE_INT64", f"{card.text.context}", "zero_data")
+
+
+def config(card: ModelCard, deployment: Deployment, tower: Tower = Tower.IMAGE) -> str:
     """config.pbtxt of a model: batches form while requests wait, queries (priority 1) go before builds (2),
     what waits too long or behind too many is refused, and a model is ready once it has run."""
-    height, width = card.input.height, card.input.width
+    given = Given.of(card, tower)
     return f"""\
 # Written by scripts/triton_repository.py.
-name: "{card.ref.name}"
+name: "{_served(card, tower).ref.name}"
 backend: "{deployment.backend}"
 max_batch_size: {MOST_PICTURES}
-input [{{ name: "pixels", data_type: TYPE_UINT8, dims: [ {height}, {width}, 3 ] }}]
+input [{{ name: "{given.name}", data_type: {given.kind}, dims: [ {given.shape} ] }}]
 output [{{ name: "embedding", data_type: TYPE_FP32, dims: [ {card.dimension} ] }}]
 # Collections name the version that their vectors were made with, so every version is kept.
 version_policy {{ all {{}} }}
@@ -63,7 +87,16 @@ dynamic_batching {{
     value {{{_queue(QUEUED["queries"], "  ")}}}
   }}
 }}
-{_warmup("one picture", 1, card)}{_warmup("a full batch", MOST_PICTURES, card)}"""
+{_warmup(f"one {given.noun}", 1, given)}{_warmup("a full batch", MOST_PICTURES, given)}"""
+
+
+def _served(card: ModelCard, tower: Tower) -> ModelCard:
+    return text_model(card) if tower is Tower.TEXT else card
+
+
+def towers(card: ModelCard) -> Sequence[Tower]:
+    """Those that the model has."""
+    return list(Tower) if card.text else [Tower.IMAGE]
 
 
 def _queue(most: int, indent: str = "") -> str:
@@ -76,36 +109,39 @@ def _queue(most: int, indent: str = "") -> str:
     return "".join(f"\n    {indent}{line}" for line in lines) + f"\n  {indent}"
 
 
-def _warmup(name: str, batch: int, card: ModelCard) -> str:
+def _warmup(name: str, batch: int, given: Given) -> str:
     return f"""\
 model_warmup [{{
   name: "{name}"
   batch_size: {batch}
-  inputs {{ key: "pixels", value: {{
-    data_type: TYPE_UINT8, dims: [ {card.input.height}, {card.input.width}, 3 ], random_data: true
+  inputs {{ key: "{given.name}", value: {{
+    data_type: {given.kind}, dims: [ {given.shape} ], {given.warm}: true
   }} }}
 }}]
 """
 
 
-def write_config(card: ModelCard, deployment: Deployment, out: Path) -> Path:
-    """Writes the configuration of a model; ValueError for a version that is no whole number, as Triton's
+def write_config(card: ModelCard, deployment: Deployment, out: Path, tower: Tower = Tower.IMAGE) -> Path:
+    """Writes the configuration of a tower; ValueError for a version that is no whole number, as Triton's
     are."""
     if not card.ref.version.isdecimal():
         raise ValueError(f"Triton's versions are whole numbers, so it cannot serve {card.ref}.")
-    folder = out / card.ref.name
+    folder = out / _served(card, tower).ref.name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(config(card, deployment), encoding="utf-8")
+    (folder / "config.pbtxt").write_text(config(card, deployment, tower), encoding="utf-8")
     return folder
 
 
-def write_model(models: FolderModels, card: ModelCard, deployment: Deployment, out: Path) -> Path:
-    """Writes one version of a model with its artefact; ValueError as write_config."""
-    folder = write_config(card, deployment, out)
+def write_model(
+    models: FolderModels, card: ModelCard, deployment: Deployment, out: Path, tower: Tower = Tower.IMAGE
+) -> Path:
+    """Writes one version of a tower with its artefact; ValueError as write_config."""
+    folder = write_config(card, deployment, out, tower)
     version = folder / card.ref.version
     version.mkdir(exist_ok=True)
     if deployment.backend != "tensorrt":
-        shutil.copyfile(models.artefact(card.ref), version / BACKENDS[deployment.backend])
+        artefact = models.artefact if tower is Tower.IMAGE else models.text_artefact
+        shutil.copyfile(artefact(card.ref), version / BACKENDS[deployment.backend])
     if deployment.backend == "python":
         shutil.copyfile(Path(__file__).with_name("triton_model.py"), version / "model.py")
     return folder
@@ -135,11 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     deployment = Deployment(given.backend, given.kind, given.instances)
     if given.cards:
         for card in cards(given.cards):
-            print(write_config(card, deployment, given.out))
+            for tower in towers(card):
+                print(write_config(card, deployment, given.out, tower))
         return
     models = FolderModels(given.models, BUNDLED_MODELS, check_artefact)
     for card in map(models.card, given.model) if given.model else models.list():
-        print(write_model(models, card, deployment, given.out))
+        for tower in towers(card):
+            print(write_model(models, card, deployment, given.out, tower))
 
 
 if __name__ == "__main__":

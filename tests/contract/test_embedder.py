@@ -1,12 +1,13 @@
 """What every Embedder keeps. Each adapter joins by a branch of the fixture."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from scripts import triton_repository
 from scripts.stack.running import Running
 from soutu.adapters.inference.onnx import OnnxEmbedder
 from soutu.adapters.inference.openvino import OpenVino
@@ -16,12 +17,27 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelRef
 from soutu.ports import Embedder
 from tests.contract.embedders import FIRST, bundled_models, random_pixels, write_model
+from tests.contract.servers import server
+from tests.contract.towers import CONTEXT, TWO_TOWERS, WORDS, write_two_towers
 
 SIDE, DIMENSION = 128, 595
+PLACES = {word: place for place, word in enumerate(WORDS)}
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A real Triton with the model of two towers, too."""
+    place = tmp_path_factory.mktemp("triton")
+    write_two_towers(place / "models" / TWO_TOWERS.name / TWO_TOWERS.version)
+    repository, models = str(place / "model_repository"), str(place / "models")
+    triton_repository.main([repository, "--models", models, "--backend", "python", "--instances", "1"])
+    with server("triton", place) as running:
+        yield running
 
 
 @pytest.fixture(params=["onnx", "openvino", pytest.param("triton", marks=pytest.mark.slow)])
 async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Embedder]:
+    write_two_towers(tmp_path / TWO_TOWERS.name / TWO_TOWERS.version)
     models = bundled_models(tmp_path)
     adapter: Embedder
     if request.param == "onnx":
@@ -161,3 +177,77 @@ async def test_only_a_model_that_there_is_can_be_loaded(embedder: Embedder) -> N
     with pytest.raises(SoutuError) as failure:
         await embedder.load(ModelRef("nobody", "1"))
     assert failure.value.reason is Reason.MODEL_NOT_FOUND
+
+
+def tokens_of(*texts: str) -> np.ndarray:
+    """The tokens of texts whose words the model knows, int64 (n, context)."""
+    rows = [[PLACES[word] for word in text.split()] for text in texts]
+    return np.array([row + [0] * (CONTEXT - len(row)) for row in rows], np.int64).reshape(-1, CONTEXT)
+
+
+def plain(colour: tuple[int, int, int]) -> np.ndarray:
+    """A picture of one colour, for the model of two towers."""
+    return np.full((1, 16, 16, 3), colour, np.uint8)
+
+
+async def test_texts_lie_where_pictures_of_what_they_say_lie(embedder: Embedder) -> None:
+    words = await embedder.embed_texts(TWO_TOWERS, tokens_of("a red picture", "green", "the photo of blue"))
+    colours = [(230, 20, 20), (20, 230, 20), (20, 20, 230)]
+    pictures = np.concatenate([await embedder.embed(TWO_TOWERS, plain(colour)) for colour in colours])
+
+    assert words.dtype == np.float32
+    assert all_units(words)
+    assert (words @ pictures.T).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+async def test_a_batch_of_texts_answers_as_they_do_alone(embedder: Embedder, count: int) -> None:
+    words = list(WORDS)[2:]
+    tokens = tokens_of(*(f"{words[each % len(words)]} red" for each in range(count)))
+
+    together = await embedder.embed_texts(TWO_TOWERS, tokens)
+    alone = [await embedder.embed_texts(TWO_TOWERS, tokens[place : place + 1]) for place in range(count)]
+
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-5)
+
+
+async def test_no_texts_have_no_vectors(embedder: Embedder) -> None:
+    assert (await embedder.embed_texts(TWO_TOWERS, tokens_of())).shape == (0, 8)
+
+
+async def test_a_model_without_a_text_tower_says_so(embedder: Embedder) -> None:
+    with pytest.raises(SoutuError, match="gradient-color@1") as error:
+        await embedder.embed_texts(FIRST, tokens_of("red"))
+
+    assert error.value.reason is Reason.TEXT_UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        np.ones((1, CONTEXT), np.int32),
+        np.ones(CONTEXT, np.int64),
+        np.ones((1, CONTEXT + 1), np.int64),
+    ],
+    ids=["int32", "no batch", "context"],
+)
+async def test_other_tokens_are_the_callers_fault(embedder: Embedder, tokens: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="takes int64"):
+        await embedder.embed_texts(TWO_TOWERS, tokens)
+
+
+async def test_a_text_tower_is_loaded_and_unloaded_with_its_model(embedder: Embedder) -> None:
+    await embedder.load(TWO_TOWERS)
+    assert {ref for ref in await embedder.loaded() if ref != FIRST} == {TWO_TOWERS}
+    await embedder.unload(TWO_TOWERS)
+    assert TWO_TOWERS not in await embedder.loaded()
+    assert all_units(await embedder.embed_texts(TWO_TOWERS, tokens_of("red")))
+
+
+async def test_a_closed_embedder_says_so_of_texts_too(embedder: Embedder) -> None:
+    await embedder.close()
+
+    with pytest.raises(SoutuError) as error:
+        await embedder.embed_texts(TWO_TOWERS, tokens_of("red"))
+
+    assert error.value.reason is Reason.SHUTTING_DOWN

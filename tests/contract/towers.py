@@ -49,9 +49,10 @@ def in_space(colour: NDArray[np.float32]) -> NDArray[np.float32]:
 COLOURS = in_space(np.asarray(list(WORDS.values()), np.float32))
 
 
-def tokenizer() -> bytes:
-    """The tokenizer.json of the words; Chinese ones are of one character."""
-    words = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+def tokenizer(unknown: str = "[UNK]") -> bytes:
+    """The tokenizer.json of the words; Chinese ones are of one character. It fails on words that it does not
+    know where `unknown` is none either."""
+    words = Tokenizer(WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token=unknown))
     words.normalizer = BertNormalizer(lowercase=True)
     words.pre_tokenizer = BertPreTokenizer()
     return words.to_str().encode()
@@ -79,9 +80,11 @@ def image_tower() -> bytes:
     return model.SerializeToString()
 
 
-def write_two_towers(folder: Path, text: bytes = b"", ref: ModelRef = TWO_TOWERS) -> ModelCard:
-    """Writes the model's folder, with another text tower where one is given."""
-    image, text, words = image_tower(), text or text_tower(COLOURS), tokenizer()
+def write_two_towers(
+    folder: Path, text: bytes = b"", words: bytes = b"", ref: ModelRef = TWO_TOWERS
+) -> ModelCard:
+    """Writes the model's folder, with another text tower or tokenizer where one is given."""
+    image, text, words = image_tower(), text or text_tower(COLOURS), words or tokenizer()
     card = ModelCard(
         ref=ref,
         task=Task.EMBED_IMAGE,

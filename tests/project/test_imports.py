@@ -9,7 +9,7 @@ from tests.project.source import PACKAGE, Source, imports, package_sources
 
 ANYTHING = frozenset({"*"})
 _STORIES = frozenset({"search", "browse", "ingest", "collections", "operations"})
-_INGEST = frozenset({"domain", "ports", "filters", "imaging", "observe", "operations"})
+_INGEST = frozenset({"domain", "ports", "filters", "imaging", "texts", "observe", "operations"})
 
 SERVICE = PACKAGE.parent
 
@@ -22,8 +22,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "ports": frozenset({"domain"}),
     "filters": frozenset({"domain"}),
     "imaging": frozenset({"domain"}),
+    "texts": frozenset({"domain", "ports"}),
     "operations": frozenset({"domain", "ports", "observe"}),
-    "search": frozenset({"domain", "ports", "filters", "imaging", "observe"}),
+    "search": frozenset({"domain", "ports", "filters", "imaging", "texts", "observe"}),
     "browse": frozenset({"domain", "ports", "filters", "imaging", "observe"}),
     "ingest": _INGEST,
     "collections": _INGEST | {"ingest"},
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "rpc": frozenset({"v1", "domain", "ports", "observe"}) | _STORIES,
     "client": frozenset({"v1"}),
     "gateway": frozenset({"client", "v1", "settings", "observe"}),
-    "models": frozenset({"domain", "ports", "imaging", "evaluation.metrics"}),
+    "models": frozenset({"domain", "ports", "imaging", "texts", "evaluation.metrics"}),
     "evaluation": frozenset({"domain", "ports", "imaging", "client"}),
     "learning": frozenset({"domain", "imaging", "models", "evaluation"}),
     "bootstrap": ANYTHING,
@@ -63,6 +64,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "defusedxml": ("imaging",),
     "rawpy": ("imaging",),
     "lark": ("filters",),
+    "tokenizers": ("texts", "models"),
 }
 
 # What the commands import only when they run, so that `soutu --help` is quick.

@@ -9,9 +9,11 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from scripts import triton_repository
+from soutu.adapters.inference.towers import Tower
 from soutu.adapters.inference.triton import _MOST_PICTURES, Priority
 from soutu.domain.cards import card_from_text
 from soutu.domain.model import ModelCard
+from tests.contract.towers import CONTEXT, DIMENSION, write_two_towers
 from tests.project.source import ROOT
 
 REPOSITORY = ROOT / "model_repository"
@@ -82,3 +84,29 @@ def test_a_version_that_triton_has_no_name_for_is_refused(tmp_path: Path) -> Non
     card = card_from_text(text.replace('version = "1"', 'version = "1.0"'))
     with pytest.raises(ValueError, match="whole numbers"):
         triton_repository.write_config(card, triton_repository.Deployment("python", "KIND_CPU", 1), tmp_path)
+
+
+@pytest.mark.parametrize("backend", triton_repository.BACKENDS)
+def test_a_text_tower_is_a_model_of_its_own(backend: str, tmp_path: Path) -> None:
+    card = write_two_towers(tmp_path / "models")
+    deployment = triton_repository.Deployment(backend, "KIND_CPU", 1)
+    folder = triton_repository.write_config(card, deployment, tmp_path / "repository", Tower.TEXT)
+    config = parsed(folder)
+    assert config.name == folder.name == f"{card.ref.name}-TEXT"
+    (given,), (answer,) = config.input, config.output
+    assert (given.name, list(given.dims), given.data_type) == (
+        "tokens",
+        [CONTEXT],
+        model_config_pb2.TYPE_INT64,
+    )
+    assert list(answer.dims) == [DIMENSION]
+    assert all(warmup.inputs["tokens"].zero_data for warmup in config.model_warmup)
+
+
+def test_text_towers_are_written_beside_their_models(tmp_path: Path) -> None:
+    write_two_towers(tmp_path / "models" / "colour-words" / "1")
+    arguments = ["--models", str(tmp_path / "models"), "--model", "colour-words", "--backend", "python"]
+    triton_repository.main([str(tmp_path / "out"), *arguments])
+    for name, artefact in (("colour-words", "model.onnx"), ("colour-words-TEXT", "text.onnx")):
+        written = (tmp_path / "out" / name / "1" / "model.onnx").read_bytes()
+        assert written == (tmp_path / "models" / "colour-words" / "1" / artefact).read_bytes()

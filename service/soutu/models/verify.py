@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from soutu.domain.cards import invalid_model
 from soutu.domain.embedding import Vectors, all_units
-from soutu.domain.model import InputSpec, ModelCard, Task, TextTower
+from soutu.domain.errors import SoutuError
+from soutu.domain.model import InputSpec, ModelCard, Task
+from soutu.texts.tokenizer import TextTokenizer
 
 _ALIKE = 1e-4  # of two runs of one input, alone and in a batch, the greatest difference of a component
-_TRIAL_TOKEN = 1  # a token that every vocabulary has
+_TRIAL_TEXTS = ("a photo of a cat", "Ein Foto, 一只猫 😀", "two dogs and a cat, " * 1_000)
 
 
 def check_artefact(path: Path, card: ModelCard) -> None:
@@ -21,13 +23,14 @@ def check_artefact(path: Path, card: ModelCard) -> None:
 
     The artefact must take "pixels" uint8 (n, height, width, 3) for any n and return "embedding" float32
     (n, dimension): finite unit vectors, also of a black picture, the same alone as in a batch. The text tower
-    must do the same for "tokens" int64 (n, context).
+    must do the same for "tokens" int64 (n, context), as its tokenizer makes them of texts.
     """
     if card.task is not Task.EMBED_IMAGE:
         raise invalid_model(f"{card.ref} is for {card.task}; only {Task.EMBED_IMAGE} is served yet.")
     _check(path, card, "pixels", _trial_pixels(card.input))
     if card.text:
-        _check(path.with_name(card.text.artefact), card, "tokens", _trial_tokens(card.text))
+        tokenizer = TextTokenizer(path.with_name(card.text.tokenizer), card)
+        _check(path.with_name(card.text.artefact), card, "tokens", _trial_tokens(tokenizer, card))
 
 
 def _check(path: Path, card: ModelCard, name: str, batch: NDArray[Any]) -> None:
@@ -52,12 +55,12 @@ def _trial_pixels(spec: InputSpec) -> NDArray[np.uint8]:
     return np.stack([np.zeros(shape, np.uint8), noise, gradient])
 
 
-def _trial_tokens(tower: TextTower) -> NDArray[np.int64]:
-    """Texts of one token, of half the context, and of all of it."""
-    tokens = np.full((3, tower.context), tower.pad, np.int64)
-    for row, length in enumerate((1, -(-tower.context // 2), tower.context)):
-        tokens[row, :length] = _TRIAL_TOKEN
-    return tokens
+def _trial_tokens(tokenizer: TextTokenizer, card: ModelCard) -> NDArray[np.int64]:
+    """A plain text, one of odd characters, and one that is cut off."""
+    try:
+        return tokenizer.tokens(_TRIAL_TEXTS).ids
+    except SoutuError as error:
+        raise invalid_model(f"The tokenizer of {card.ref} does not take {_TRIAL_TEXTS[:2]}.") from error
 
 
 def _run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> Vectors:

@@ -82,6 +82,9 @@ class Metrics:
         self._embedded = self._counter(
             "soutu_images_embedded", "Images that a model turned into vectors.", "model"
         )
+        self._texts_embedded = self._counter(
+            "soutu_texts_embedded", "Texts that a model turned into vectors.", "model"
+        )
         self._bad_vectors = self._counter(
             "soutu_bad_vectors", "Answers of a model that were no unit vectors.", "model"
         )
@@ -128,6 +131,10 @@ class Metrics:
     def embedded(self, model: str, images: int) -> None:
         """A model made vectors of so many images."""
         self._embedded.labels(model).inc(images)
+
+    def texts_embedded(self, model: str, texts: int) -> None:
+        """A model made vectors of so many texts."""
+        self._texts_embedded.labels(model).inc(texts)
 
     def bad_vectors(self, model: str) -> None:
         """A model answered with another shape, NaN or a zero vector, of which nothing is stored: an alarm."""

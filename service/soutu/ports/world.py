@@ -57,8 +57,14 @@ class Embedder(Protocol):
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3)."""
         ...
 
+    async def embed_texts(self, model: ModelRef, tokens: NDArray[np.int64]) -> Vectors:
+        """Unit vectors, float32 (n, dimension), of the same space for token ids (n, context);
+        TEXT_UNSUPPORTED where the model has no text tower."""
+        ...
+
     async def load(self, model: ModelRef) -> None:
-        """Makes the model ready before it is first used; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
+        """Makes the model, with its text tower, ready before it is first used; MODEL_NOT_FOUND,
+        INFERENCE_UNAVAILABLE."""
         ...
 
     async def unload(self, model: ModelRef) -> None:

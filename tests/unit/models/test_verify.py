@@ -9,7 +9,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import InputSpec, ModelCard, Task
 from soutu.models.verify import check_artefact
 from tests.contract.embedders import BUNDLED, mean_colour_model, write_model
-from tests.contract.towers import COLOURS, CONTEXT, text_tower, write_two_towers
+from tests.contract.towers import COLOURS, CONTEXT, text_tower, tokenizer, write_two_towers
 
 
 def bundled(folder: Path) -> tuple[Path, ModelCard]:
@@ -76,6 +76,16 @@ def test_a_text_tower_that_differs_from_its_card_is_refused(
     card = write_two_towers(tmp_path, text=artefact)
 
     with pytest.raises(SoutuError, match=sentence) as error:
+        check_artefact(tmp_path / card.artefact, card)
+
+    assert error.value.reason is Reason.MODEL_INVALID
+
+
+@pytest.mark.parametrize("words", [b"rubbish", tokenizer(unknown="nothing")])
+def test_a_tokenizer_that_takes_no_texts_is_refused(tmp_path: Path, words: bytes) -> None:
+    card = write_two_towers(tmp_path, words=words)
+
+    with pytest.raises(SoutuError, match="tokenizer") as error:
         check_artefact(tmp_path / card.artefact, card)
 
     assert error.value.reason is Reason.MODEL_INVALID

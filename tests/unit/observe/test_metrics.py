@@ -32,6 +32,7 @@ def test_stages_and_work_are_counted(metrics: Metrics) -> None:
     metrics.degraded("catalog")
     metrics.watch_decoders(Pool(jobs=7, replaced=1))
     metrics.embedded("shape@1", 3)
+    metrics.texts_embedded("shape@1", 2)
     metrics.cache_read("answers", hit=False)
     metrics.operation_ended("build", "done")
     value = metrics.registry.get_sample_value
@@ -40,6 +41,7 @@ def test_stages_and_work_are_counted(metrics: Metrics) -> None:
     assert value("soutu_decodes_total") == 7
     assert value("soutu_decoders_replaced_total") == 1
     assert value("soutu_images_embedded_total", {"model": "shape@1"}) == 3
+    assert value("soutu_texts_embedded_total", {"model": "shape@1"}) == 2
     assert value("soutu_cache_reads_total", {"cache": "answers", "outcome": "miss"}) == 1
     assert value("soutu_operations_total", {"kind": "build", "state": "done"}) == 1
 

@@ -1,6 +1,6 @@
 """An Embedder that counts what it does: a wrapper around another one."""
 
-from collections.abc import Set
+from collections.abc import Awaitable, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ _log = logger(__name__)
 
 
 class CountedEmbedder:
-    """Counts the pictures that the wrapped embedder has made vectors of, and raises an alarm (a metric, and a
-    line of level `error`) where a model answers with anything else."""
+    """Counts the pictures, and the texts, that the wrapped embedder has made vectors of, and raises an alarm
+    (a metric, and a line of level `error`) where a model answers with anything else."""
 
     def __init__(self, embedder: Embedder, metrics: Metrics) -> None:
         self._embedder = embedder
@@ -25,14 +25,23 @@ class CountedEmbedder:
 
     async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
         """As Embedder."""
+        vectors = await self._watched(model, self._embedder.embed(model, pixels))
+        self._metrics.embedded(str(model), len(vectors))
+        return vectors
+
+    async def embed_texts(self, model: ModelRef, tokens: NDArray[np.int64]) -> Vectors:
+        """As Embedder."""
+        vectors = await self._watched(model, self._embedder.embed_texts(model, tokens))
+        self._metrics.texts_embedded(str(model), len(vectors))
+        return vectors
+
+    async def _watched(self, model: ModelRef, embedding: Awaitable[Vectors]) -> Vectors:
         try:
-            vectors = await self._embedder.embed(model, pixels)
+            return await embedding
         except BadVectorsError as error:
             self._metrics.bad_vectors(str(model))
             _log.error("bad vectors", model=str(model), problem=error.message)
             raise
-        self._metrics.embedded(str(model), len(vectors))
-        return vectors
 
     async def load(self, model: ModelRef) -> None:
         """As Embedder."""

@@ -1,9 +1,11 @@
-"""Single pictures that wait at the same time are run together: a few in one run cost less than one by one."""
+"""Single pictures, or texts, that wait at the same time are run together: a few in one run cost less than one
+by one."""
 
 import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,8 @@ from numpy.typing import NDArray
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import SoutuError
 
-Pixels = NDArray[np.uint8]
-_Waiting = tuple[Pixels, asyncio.Future[Vectors]]
+Batch = NDArray[Any]  # pixels (n, height, width, 3) or tokens (n, context)
+_Waiting = tuple[Batch, asyncio.Future[Vectors]]
 
 
 class Gathering:
@@ -21,17 +23,17 @@ class Gathering:
     while all lanes are taken, it is handed over already, one for each lane: a thread that has ended one run
     then begins the next at once, and not when the event loop comes round to it."""
 
-    def __init__(self, run: Callable[[Pixels], Awaitable[Vectors]], lanes: int, most: int) -> None:
+    def __init__(self, run: Callable[[Batch], Awaitable[Vectors]], lanes: int, most: int) -> None:
         self._run = run
         self._lanes = self._free = lanes
         self._most = most
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def embed(self, picture: Pixels) -> Vectors:
-        """The vector, float32 (1, dimension), of one picture (1, height, width, 3)."""
+    async def embed(self, single: Batch) -> Vectors:
+        """The vector, float32 (1, dimension), of one picture or text, a batch of one."""
         answer: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
-        self._waiting.append((picture, answer))
+        self._waiting.append((single, answer))
         self._begin()
         return await answer
 
@@ -47,7 +49,7 @@ class Gathering:
         while self._waiting and self._waiting[0][1].done():  # nobody waits for it any more
             self._waiting.popleft()
         some = [self._waiting.popleft() for _ in range(self._share())]
-        return [(picture, answer) for picture, answer in some if not answer.done()]
+        return [(single, answer) for single, answer in some if not answer.done()]
 
     def _share(self) -> int:
         """How many pictures: a free lane's fair share, or a whole run in advance."""
@@ -58,7 +60,7 @@ class Gathering:
 
     async def _work(self, some: list[_Waiting]) -> None:
         try:
-            vectors = await self._run(np.concatenate([picture for picture, _ in some]))
+            vectors = await self._run(np.concatenate([single for single, _ in some]))
         except SoutuError as error:
             await self._one_by_one(some, error)
         else:

@@ -13,11 +13,12 @@ import openvino
 from numpy.typing import NDArray
 
 from soutu.adapters.inference.checks import (
-    check_pixels,
+    check_input,
     check_vectors,
     inference_unavailable,
     no_vectors,
 )
+from soutu.adapters.inference.towers import Tower
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import ModelCard
 
@@ -34,8 +35,8 @@ class OpenVino:
         self._bfloat16 = bfloat16
         self._one_at_a_time = threading.Lock()
 
-    def __call__(self, path: Path, card: ModelCard) -> "OpenVinoSession":
-        """The model, ready to run (blocking); INFERENCE_UNAVAILABLE if OpenVINO refuses it.
+    def __call__(self, path: Path, card: ModelCard, tower: Tower = Tower.IMAGE) -> "OpenVinoSession":
+        """The tower, ready to run (blocking); INFERENCE_UNAVAILABLE if OpenVINO refuses it.
 
         It is run once, with no other model: two threads that use OpenVINO's binding for the first time at the
         same moment wait for each other for ever (docs/decisions/0030-openvino-is-run-once-first.md).
@@ -43,8 +44,8 @@ class OpenVino:
         try:
             with self._one_at_a_time:
                 compiled = openvino.Core().compile_model(path, "CPU", self._options())
-                session = OpenVinoSession(compiled, card)
-                session.infer(np.zeros((1, card.input.height, card.input.width, 3), np.uint8))
+                session = OpenVinoSession(compiled, card, tower)
+                session.infer(_nothing_much(card, tower))
         except Exception as error:  # OpenVINO's errors have no other common class
             raise inference_unavailable(card, "cannot be loaded") from error
         return session
@@ -61,42 +62,49 @@ class OpenVino:
 
 
 class OpenVinoSession:
-    """A model ready to run. `run` may be called from several threads at once: each works by itself."""
+    """A tower ready to run. `run` may be called from several threads at once: each works by itself."""
 
-    def __init__(self, compiled: Any, card: ModelCard) -> None:
+    def __init__(self, compiled: Any, card: ModelCard, tower: Tower) -> None:
         self._compiled = compiled
         self._card = card
-        self._resting: deque[Any] = (
-            deque()
-        )  # requests that no thread is running; as many as ever ran at a time
+        self._tower = tower
+        # Requests that no thread is running; as many as ever ran at a time.
+        self._resting: deque[Any] = deque()
         self._lock = threading.Lock()
 
-    def check(self, pixels: NDArray[np.uint8]) -> None:
-        """ValueError unless `pixels` are what the model takes."""
-        check_pixels(self._card, pixels)
+    def check(self, values: NDArray[Any]) -> None:
+        """ValueError unless `values` are what the tower takes."""
+        check_input(self._card, self._tower, values)
 
-    def run(self, pixels: NDArray[np.uint8]) -> Vectors:
+    def run(self, values: NDArray[Any]) -> Vectors:
         """Unit vectors float32 (n, dimension), blocking; INFERENCE_UNAVAILABLE if the model misbehaves."""
         try:
-            vectors = self.infer(np.ascontiguousarray(pixels))
+            vectors = self.infer(np.ascontiguousarray(values))
         except Exception as error:  # as above
             raise inference_unavailable(self._card, "cannot be run") from error
-        check_vectors(self._card, vectors, len(pixels))
+        check_vectors(self._card, vectors, len(values))
         return vectors
 
-    def infer(self, pixels: NDArray[np.uint8]) -> Vectors:
-        """What the model answers, whatever that is; OpenVINO's error if it fails."""
+    def infer(self, values: NDArray[Any]) -> Vectors:
+        """What the tower answers, whatever that is; OpenVINO's error if it fails."""
         request = self._request()
-        vectors: Vectors = np.array(
-            request.infer({"pixels": pixels})["embedding"]
-        )  # its memory is used again
+        answer = request.infer({str(self._tower): values})["embedding"]
+        vectors: Vectors = np.array(answer)  # a copy: its memory is used again
         self._resting.append(request)
         return vectors
 
     def nothing(self) -> Vectors:
-        """The answer to no pictures: shape (0, dimension)."""
+        """The answer to nothing: shape (0, dimension)."""
         return no_vectors(self._card)
 
     def _request(self) -> Any:
         with self._lock:
             return self._resting.pop() if self._resting else self._compiled.create_infer_request()
+
+
+def _nothing_much(card: ModelCard, tower: Tower) -> NDArray[Any]:
+    """A black picture, or a text of nothing but padding."""
+    if tower is Tower.IMAGE:
+        return np.zeros((1, card.input.height, card.input.width, 3), np.uint8)
+    assert card.text is not None, "a text tower is loaded where the card has one"
+    return np.full((1, card.text.context), card.text.pad, np.int64)

@@ -1,28 +1,29 @@
-"""One model, loaded into ONNX Runtime, run by one thread at a time per call."""
+"""One tower of a model, loaded into ONNX Runtime, run by one thread at a time per call."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from soutu.adapters.inference.checks import (
-    check_pixels,
+    check_input,
     check_vectors,
     inference_unavailable,
     no_vectors,
 )
+from soutu.adapters.inference.towers import Tower
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import ModelCard
 
 
 class ModelSession:
-    """A model ready to run. `run` may be called from several threads at once: each works by itself."""
+    """A tower ready to run. `run` may be called from several threads at once: each works by itself."""
 
-    def __init__(self, path: Path, card: ModelCard) -> None:
+    def __init__(self, path: Path, card: ModelCard, tower: Tower = Tower.IMAGE) -> None:
         """Loads the artefact (blocking); INFERENCE_UNAVAILABLE if ONNX Runtime refuses it."""
         self._card = card
+        self._tower = tower
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 path, _options(), providers=["CPUExecutionProvider"]
@@ -30,21 +31,21 @@ class ModelSession:
         except Exception as error:  # ONNX Runtime's errors have no other common class
             raise inference_unavailable(card, "cannot be loaded") from error
 
-    def check(self, pixels: NDArray[np.uint8]) -> None:
-        """ValueError unless `pixels` are what the model takes."""
-        check_pixels(self._card, pixels)
+    def check(self, values: NDArray[Any]) -> None:
+        """ValueError unless `values` are what the tower takes."""
+        check_input(self._card, self._tower, values)
 
-    def run(self, pixels: NDArray[np.uint8]) -> Vectors:
+    def run(self, values: NDArray[Any]) -> Vectors:
         """Unit vectors float32 (n, dimension), blocking; INFERENCE_UNAVAILABLE if the model misbehaves."""
         try:
-            vectors: Vectors = self._session.run(["embedding"], {"pixels": pixels})[0]
+            vectors: Vectors = self._session.run(["embedding"], {str(self._tower): values})[0]
         except Exception as error:  # as above
             raise inference_unavailable(self._card, "cannot be run") from error
-        check_vectors(self._card, vectors, len(pixels))
+        check_vectors(self._card, vectors, len(values))
         return vectors
 
     def nothing(self) -> Vectors:
-        """The answer to no pictures: shape (0, dimension)."""
+        """The answer to nothing: shape (0, dimension)."""
         return no_vectors(self._card)
 
 

@@ -4,13 +4,14 @@ import asyncio
 import math
 from collections.abc import Set
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc.aio import InferInput, InferRequestedOutput
 
-from soutu.adapters.inference.checks import check_pixels, check_vectors, inference_unavailable, no_vectors
+from soutu.adapters.inference.checks import check_input, check_vectors, inference_unavailable, no_vectors
+from soutu.adapters.inference.towers import Tower, is_text_model, text_model
 from soutu.adapters.inference.triton_server import NotLoadedError, TritonServer
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
@@ -19,7 +20,8 @@ from soutu.observe.deadlines import time_left_s
 from soutu.observe.logs import request_id
 from soutu.ports import ModelStore
 
-_MOST_PICTURES = 32  # in one request: model repositories of ours take as many
+_MOST_PICTURES = 32  # or texts, in one request: model repositories of ours take as many
+_TYPES = {Tower.IMAGE: "UINT8", Tower.TEXT: "INT64"}
 _LEAST_WAIT_S = 0.001
 
 
@@ -31,7 +33,8 @@ class Priority(IntEnum):
 
 
 class TritonEmbedder:
-    """Runs models under their name and version on one server; a model is loaded there on first use.
+    """Runs models under their name and version on one server, text towers as models of their own; a model is
+    loaded there on first use.
 
     A request waits at most the server's `wait_s`, in its queue included, which then drops it; one of a query
     no longer than its caller waits, too. Versions are Triton's: whole numbers.
@@ -63,27 +66,39 @@ class TritonEmbedder:
         but unit vectors; QUEUE_FULL where too much waits there; DEADLINE_EXCEEDED; SHUTTING_DOWN after
         `close`. Pixels of another shape or type: ValueError.
         """
+        return await self._embed(model, Tower.IMAGE, pixels)
+
+    async def embed_texts(self, model: ModelRef, tokens: NDArray[np.int64]) -> Vectors:
+        """Unit vectors, float32 (n, dimension), for token ids (n, context); errors as `embed`, and
+        TEXT_UNSUPPORTED."""
+        return await self._embed(model, Tower.TEXT, tokens)
+
+    async def _embed(self, model: ModelRef, tower: Tower, values: NDArray[Any]) -> Vectors:
         if self._server.closed:
             raise SoutuError(Reason.SHUTTING_DOWN)
         card = self._models.card(str(model))
-        check_pixels(card, pixels)
-        if not len(pixels):
+        check_input(card, tower, values)
+        if not len(values):
             return no_vectors(card)
+        if tower is Tower.TEXT:
+            card = text_model(card)
         await self._server.load(card)
-        parts = np.array_split(pixels, math.ceil(len(pixels) / _MOST_PICTURES))
-        return np.concatenate(await asyncio.gather(*(self._embedded(card, part) for part in parts)))
+        parts = np.array_split(values, math.ceil(len(values) / _MOST_PICTURES))
+        return np.concatenate(await asyncio.gather(*(self._embedded(card, tower, part) for part in parts)))
 
     async def load(self, model: ModelRef) -> None:
         """Has the server load it; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
-        await self._server.load(self._models.card(str(model)))
+        for card in self._served(model):
+            await self._server.load(card)
 
     async def unload(self, model: ModelRef) -> None:
         """Has the server unload all versions of its name; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
-        await self._server.unload(self._models.card(str(model)))
+        for card in self._served(model):
+            await self._server.unload(card)
 
     async def loaded(self) -> Set[ModelRef]:
         """The models that are ready on the server, whoever has had them loaded; none while it is away."""
-        return await self._server.ready_models()
+        return {ref for ref in await self._server.ready_models() if not is_text_model(ref)}
 
     async def ping(self) -> None:
         """Returns if the server answers, with the models ready that it has loaded for us;
@@ -94,16 +109,21 @@ class TritonEmbedder:
         """Takes no more work and closes the connection, for queries and builds alike."""
         await self._server.close()
 
-    async def _embedded(self, card: ModelCard, pixels: NDArray[np.uint8]) -> Vectors:
+    def _served(self, model: ModelRef) -> list[ModelCard]:
+        """The models that the server has of it."""
+        card = self._models.card(str(model))
+        return [card, text_model(card)] if card.text else [card]
+
+    async def _embedded(self, card: ModelCard, tower: Tower, values: NDArray[Any]) -> Vectors:
         try:
-            return await self._infer(card, pixels)
+            return await self._infer(card, tower, values)
         except NotLoadedError:  # somebody has unloaded it meanwhile
             await self._server.load(card)
-            return await self._infer(card, pixels)
+            return await self._infer(card, tower, values)
 
-    async def _infer(self, card: ModelCard, pixels: NDArray[np.uint8]) -> Vectors:
-        given = InferInput("pixels", list(pixels.shape), "UINT8")
-        given.set_data_from_numpy(np.ascontiguousarray(pixels))
+    async def _infer(self, card: ModelCard, tower: Tower, values: NDArray[Any]) -> Vectors:
+        given = InferInput(str(tower), list(values.shape), _TYPES[tower])
+        given.set_data_from_numpy(np.ascontiguousarray(values))
         wait_s = self._wait_s()
         call = self._server.client.infer(
             card.ref.name,
@@ -119,7 +139,7 @@ class TritonEmbedder:
         vectors: Vectors | None = answer.as_numpy("embedding")
         if vectors is None:
             raise inference_unavailable(card, "answers without an embedding")
-        check_vectors(card, vectors, len(pixels))
+        check_vectors(card, vectors, len(values))
         return vectors
 
     def _wait_s(self) -> float:

@@ -28,15 +28,21 @@ class Ones:
             raise SoutuError(Reason.INFERENCE_UNAVAILABLE)
         return np.ones((len(pixels), 1), np.float32)
 
+    async def embed_texts(self, model: ModelRef, tokens: NDArray[np.int64]) -> Vectors:
+        return np.ones((len(tokens), 1), np.float32)
+
 
 async def test_pictures_are_counted_and_failures_are_not() -> None:
     metrics, ones = Metrics(), Ones()
     embedder = CountedEmbedder(cast(Embedder, ones), metrics)
     assert len(await embedder.embed(MODEL, np.zeros((3, 2, 2, 3), np.uint8))) == 3
+    assert len(await embedder.embed_texts(MODEL, np.zeros((2, 9), np.int64))) == 2
     ones.failing = True
     with pytest.raises(SoutuError):
         await embedder.embed(MODEL, np.zeros((3, 2, 2, 3), np.uint8))
-    assert metrics.registry.get_sample_value("soutu_images_embedded_total", {"model": "shape@1"}) == 3
+    value = metrics.registry.get_sample_value
+    assert value("soutu_images_embedded_total", {"model": "shape@1"}) == 3
+    assert value("soutu_texts_embedded_total", {"model": "shape@1"}) == 2
 
 
 class Zeros:

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from soutu.adapters.inference.gathering import Gathering, Pixels
+from soutu.adapters.inference.gathering import Batch, Gathering
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
 
@@ -18,7 +18,7 @@ class Model:
         self.gate = asyncio.Event()
         self._bad = bad
 
-    async def run(self, pixels: Pixels) -> Vectors:
+    async def run(self, pixels: Batch) -> Vectors:
         self.sizes.append(len(pixels))
         await self.gate.wait()
         values = pixels[:, 0, 0, :1].astype(np.float32)
@@ -27,7 +27,7 @@ class Model:
         return values
 
 
-def picture(value: int) -> Pixels:
+def picture(value: int) -> Batch:
     return np.full((1, 2, 2, 3), value, np.uint8)
 
 

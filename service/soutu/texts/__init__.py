@@ -1,0 +1,1 @@
+"""Texts of queries and labels, as models read them."""
