@@ -19,6 +19,7 @@ from soutu.adapters.inference.checks import (
     no_vectors,
 )
 from soutu.adapters.inference.towers import Tower
+from soutu.domain.cards import text_tower
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import ModelCard
 
@@ -106,5 +107,5 @@ def _nothing_much(card: ModelCard, tower: Tower) -> NDArray[Any]:
     """A black picture, or a text of nothing but padding."""
     if tower is Tower.IMAGE:
         return np.zeros((1, card.input.height, card.input.width, 3), np.uint8)
-    assert card.text is not None, "a text tower is loaded where the card has one"
-    return np.full((1, card.text.context), card.text.pad, np.int64)
+    text = text_tower(card)
+    return np.full((1, text.context), text.pad, np.int64)
