@@ -14,7 +14,6 @@ from soutu.v1.search_pb2 import (
     ColorCondition,
     CompareRequest,
     Grouping,
-    QueryPart,
     Rerank,
 )
 from tests.flows.bad_searches import NAME, searching
@@ -35,7 +34,6 @@ CALLS: dict[str, tuple[Call, str]] = {
     "SearchRequest.rerank": (searching(rerank=Rerank()), "rerank"),
     "SearchRequest.boosts": (searching(boosts=[Boost()]), "boosts"),
     "SearchRequest.colors": (searching(colors=[ColorCondition()]), "colors"),
-    "QueryPart.text": (searching(QueryPart(image=b"x"), QueryPart(text="a cat")), "parts[1].text"),
     "CompareRequest.rerank": (comparing(rerank=Rerank()), "rerank"),
     "DownloadImageRequest.allow_redirect": (downloading(allow_redirect=True), "allow_redirect"),
     "Collection.local_features_model": (

@@ -35,7 +35,7 @@ BELOW: dict[str, tuple[str, str]] = {
 }
 
 # Of parts that are not there yet.
-AHEAD = frozenset({"TEXT_UNSUPPORTED"})
+AHEAD: frozenset[str] = frozenset()
 
 
 def named(reason: str, place: str) -> bool:

@@ -60,6 +60,7 @@ from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import PageTokens
 from soutu.search.search import Searches
 from soutu.settings import Settings
+from soutu.texts.tokenizer import Tokenizers
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
         CachedEmbedder(adapters.query_embedder, adapters.cache, metrics),
         adapters.catalog,
         adapters.originals,
+        Tokenizers(adapters.models),
     )
 
 

@@ -38,10 +38,16 @@ def list_models(
             print_message(model)
         return
     rows = [
-        (id_of(each.name), str(each.dimension), f"{each.input_width} × {each.input_height}", each.licence)
+        (
+            id_of(each.name),
+            str(each.dimension),
+            f"{each.input_width} × {each.input_height}",
+            (" ".join(each.languages) or "yes") if each.text_supported else "",
+            each.licence,
+        )
         for each in models
     ]
-    print_table(("model", "dimension", "input", "licence"), rows, ("dimension",), whole=("model",))
+    print_table(("model", "dimension", "input", "text", "licence"), rows, ("dimension",), whole=("model",))
 
 
 @app.command()

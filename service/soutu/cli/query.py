@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _WEIGHTED = re.compile(r"(?P<subject>.+)=(?P<weight>\d+(\.\d+)?)")
 _STORED = "id:"
+_TEXT = "text:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class QueryOptions:
     image: Path | None = None
     stored: str = ""
     vector: Path | None = None
+    text: str = ""
     region: str = ""
     plus: Sequence[str] = ()
     minus: Sequence[str] = ()
@@ -31,9 +33,9 @@ def query_of(options: QueryOptions) -> "list[Part]":
     """The parts of the query; raises typer.BadParameter with what to write instead."""
     more = [_further(text, 1.0) for text in options.plus] + [_further(text, -1.0) for text in options.minus]
     first = _first(options)
-    parts = [*first, *more]
+    parts = [*first, *_words(options.text), *more]
     if not parts:
-        raise typer.BadParameter("Give a picture, or --id, --vector or --plus.")
+        raise typer.BadParameter("Give a picture, or --text, --id, --vector or --plus.")
     return parts
 
 
@@ -52,12 +54,20 @@ def _first(options: QueryOptions) -> "list[Part]":
     return [Part(subject, region=region)] if given else []
 
 
+def _words(text: str) -> "list[Part]":
+    from soutu.client import Part, Text
+
+    return [Part(Text(text))] if text else []
+
+
 def _further(text: str, sign: float) -> "Part":
-    """PATH or id:ID, with =WEIGHT behind it if need be."""
-    from soutu.client import Part
+    """PATH, id:ID or text:WORDS, with =WEIGHT behind it if need be."""
+    from soutu.client import Part, Text
 
     weighted = None if Path(text).exists() else _WEIGHTED.fullmatch(text)
     subject, weight = (weighted["subject"], float(weighted["weight"])) if weighted else (text, 1.0)
+    if subject.startswith(_TEXT):
+        return Part(Text(subject.removeprefix(_TEXT)), sign * weight)
     stored = subject.startswith(_STORED)
     return Part(subject.removeprefix(_STORED) if stored else _file(Path(subject)), sign * weight)
 

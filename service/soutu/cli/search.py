@@ -29,14 +29,15 @@ def search(
     vector: Annotated[
         Path | None, typer.Option(help="A vector in a .npy file in place of a picture.")
     ] = None,
+    text: Annotated[str, typer.Option(help="What it shows, in words; alone, or with a picture.")] = "",
     region: Annotated[
         str, typer.Option(help="The part to look at: LEFT,TOP,RIGHT,BOTTOM within 0 to 1.")
     ] = "",
     plus: Annotated[
-        list[str] | None, typer.Option(help="Also like this: PATH or id:ID, also PATH=0.5.")
+        list[str] | None, typer.Option(help="Also like this: PATH, id:ID or text:WORDS, also PATH=0.5.")
     ] = None,
     minus: Annotated[
-        list[str] | None, typer.Option(help="Less like this: PATH or id:ID, also PATH=0.5.")
+        list[str] | None, typer.Option(help="Less like this: PATH, id:ID or text:WORDS, also PATH=0.5.")
     ] = None,
     limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many matches.")] = 10,
     min_score: Annotated[
@@ -49,11 +50,13 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw query and matches into this PNG.")] = None,
 ) -> None:
-    """Find the pictures most like a picture, a stored image, a vector, or several together.
+    """Find the pictures most like a picture, a text, a stored image, a vector, or several together.
 
     Examples:
 
     `soutu search cat.jpg` — the ten most like it
+
+    `soutu search --text "a cat in the snow"` — what the words say, where the model knows words
 
     `soutu search cat.jpg --region 0,0,0.5,1` — like its left half
 
@@ -63,7 +66,7 @@ def search(
     """
     if sheet:
         check_place(sheet)
-    query = query_of(QueryOptions(image, stored, vector, region, plus or (), minus or ()))
+    query = query_of(QueryOptions(image, stored, vector, text, region, plus or (), minus or ()))
     fields: SearchFields = {}
     if min_score is not None:
         fields["min_score"] = min_score

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from soutu.cli.sheet import TILE_PX, Sheet, Tile
 from soutu.cli.tables import label, milliseconds
-from soutu.client import Client, Part, SoutuCallError
+from soutu.client import Client, Part, SoutuCallError, Text
 from soutu.client.names import id_of
 from soutu.v1.image_pb2 import Image
 from soutu.v1.search_pb2 import Match, SearchResponse
@@ -48,6 +48,8 @@ def _query_tile(client: Client, collection: str, part: Part, signed: bool) -> Ti
             image = client.images.get(part.subject, collection=collection)
             picture = _thumbnail(client, image.name)
             return Tile(picture, _caption(image), mark, detail or "stored", part.region)
+        case Text(text):
+            return Tile(b"", text, mark)
     return Tile(b"", "a vector", mark)
 
 

@@ -124,7 +124,7 @@ def _subject(subject: Subject, collection: str) -> QueryPart:
         case str():
             return QueryPart(stored_image=image_name(subject, collection))
         case Text(text):
-            return QueryPart(text=text)
+            return made(QueryPart, text=text)
         case Uri(uri):
             return QueryPart(uri=uri)
     return QueryPart(vector=Vector(values=_components(subject)))

@@ -64,6 +64,11 @@ class Reason(Enum):
     QUERY_ZERO_SUM = Status.INVALID_ARGUMENT, "The weighted parts of the query cancel out."
     REGION_INVALID = Status.INVALID_ARGUMENT, "A region is empty or lies outside the image."
     TEXT_UNSUPPORTED = Status.FAILED_PRECONDITION, "The collection's model has no text tower."
+    TEXT_TRUNCATED = (
+        Status.INVALID_ARGUMENT,
+        "A text is longer than the model's context: its end was left out. `degraded` of an answer says so; "
+        "no call fails with it.",
+    )
 
     # Pictures
     IMAGE_EMPTY = Status.INVALID_ARGUMENT, "The image has no bytes."

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from soutu.domain.embedding import Vector
+from soutu.domain.errors import Reason
 from soutu.domain.filter import Filter
 from soutu.domain.image import Image, Region
 from soutu.domain.model import ModelRef
@@ -43,13 +44,21 @@ class GivenVector:
     values: Vector
 
 
-Subject = ImageBytes | ImageUri | StoredImage | GivenVector
+@dataclass(frozen=True, slots=True)
+class GivenText:
+    """What a picture is to show, in words: 1 to 1,024 characters."""
+
+    text: str
+
+
+Subject = ImageBytes | ImageUri | StoredImage | GivenVector | GivenText
 
 
 def pictures_in(subjects: Iterable[Subject]) -> int:
-    """How many of the subjects are pictures that a model is run on; the vectors of the others are known."""
+    """How many of the subjects are pictures or texts that a model is run on; the vectors of the others are
+    known."""
     return sum(
-        isinstance(subject, ImageBytes | ImageUri)
+        isinstance(subject, ImageBytes | ImageUri | GivenText)
         or (isinstance(subject, StoredImage) and subject.region is not None)
         for subject in subjects
     )
@@ -142,6 +151,10 @@ class Degradation:
 
     part: str
     reason: str
+
+
+TEXT_CUT = Degradation("text", Reason.TEXT_TRUNCATED.name)
+"""A text was longer than the model's context, and its end was left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def _message(card: ModelCard, loaded: Set[ModelRef]) -> model_service_pb2.Model:
         source=card.source,
         sha256=card.sha256,
         description=card.description,
+        text_supported=card.text is not None,
         languages=card.languages,
         loaded=card.ref in loaded,
     )

@@ -15,6 +15,7 @@ from soutu.rpc.answers import Answers
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.queries import (
     answer_message,
+    degradation_messages,
     query_of,
     shown_score,
     stage_messages,
@@ -94,6 +95,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             vectors=[vector_message(vector, request.float16) for vector in embedded.vectors],
             model=f"models/{space.model}",
             stages=stage_messages(embedded.stages_s.items()),
+            truncated_inputs=embedded.cut,
         )
 
     async def _search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
@@ -162,4 +164,5 @@ def _report(compared: Comparison) -> search_pb2.SearchReport:
         generation=generation_path(head.collection.id, head.generation.id),
         model=f"models/{compared.space.model}",
         stages=stage_messages(compared.stages_s.items()),
+        degraded=degradation_messages(compared.degraded),
     )

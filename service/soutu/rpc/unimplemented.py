@@ -13,7 +13,6 @@ FIELDS = frozenset(
         "SearchRequest.rerank",
         "SearchRequest.boosts",
         "SearchRequest.colors",
-        "QueryPart.text",
         "CompareRequest.rerank",
         "DownloadImageRequest.allow_redirect",
         "Collection.local_features_model",

@@ -1,4 +1,4 @@
-"""Comparing two pictures, and embedding pictures without searching."""
+"""Comparing two pictures or texts, and embedding them without searching."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from soutu.domain.collection import Head
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import SoutuError
 from soutu.domain.model import ModelRef
-from soutu.domain.query import Subject
+from soutu.domain.query import TEXT_CUT, Degradation, Subject
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, ModelStore
-from soutu.search.embedding import QueryEmbedder
+from soutu.search.embedding import Meaning, QueryEmbedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,17 @@ class Comparison:
     score: float
     space: Space
     stages_s: Mapping[str, float] = field(default_factory=dict)
+    degraded: tuple[Degradation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One unit vector per subject, in order."""
+    """One unit vector per subject, in order, and the places of texts whose ends were left out."""
 
     vectors: tuple[Vector, ...]
     space: Space
     stages_s: Mapping[str, float] = field(default_factory=dict)
+    cut: tuple[int, ...] = ()
 
 
 class Comparisons:
@@ -61,17 +63,19 @@ class Comparisons:
         """How alike two subjects are."""
         embedded = await self.embed(space, [first, second], names=["first", "second"])
         one, other = embedded.vectors
-        return Comparison(float(one @ other), space, embedded.stages_s)
+        degraded = (TEXT_CUT,) if embedded.cut else ()
+        return Comparison(float(one @ other), space, embedded.stages_s, degraded)
 
     async def embed(self, space: Space, subjects: Sequence[Subject], names: Sequence[str]) -> Embeddings:
         """The vectors of the subjects; an error tells in `field` which of `names` it is about."""
         stages = Stages()
-        vectors = await asyncio.gather(
+        meanings = await asyncio.gather(
             *(self._one(space, subject, stages, name) for subject, name in zip(subjects, names, strict=True))
         )
-        return Embeddings(tuple(vectors), space, stages.seconds)
+        cut = tuple(place for place, each in enumerate(meanings) if each.cut)
+        return Embeddings(tuple(each.vector for each in meanings), space, stages.seconds, cut)
 
-    async def _one(self, space: Space, subject: Subject, stages: Stages, name: str) -> Vector:
+    async def _one(self, space: Space, subject: Subject, stages: Stages, name: str) -> Meaning:
         try:
             return await self._embedder.subject(space.model, subject, stages, space.head)
         except SoutuError as error:

@@ -15,7 +15,7 @@ import numpy as np
 
 from soutu.domain.embedding import Vector, from_bytes, to_bytes
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.query import GivenVector, ImageBytes, ImageUri, Part, Query, StoredImage
+from soutu.domain.query import GivenText, GivenVector, ImageBytes, ImageUri, Part, Query, StoredImage
 
 MATCH_LIMIT = 1_000
 _HEAD = struct.Struct(">B16s16sQQHfQH")
@@ -127,5 +127,7 @@ def _bytes_of(part: Part) -> bytes:
             return repr((uri, region)).encode()
         case StoredImage(image_id, region):
             return repr((image_id, region)).encode()
+        case GivenText(text):
+            return text.encode()
         case GivenVector(values):
             return np.ascontiguousarray(values, np.float32).tobytes()

@@ -100,7 +100,7 @@ class Searches:
         """The page of matches that `query` asks for, in what was opened for it."""
         head, stages = opening.head, opening.stages
         wanted = parse_filter(query.filter, head.collection)
-        page = await self._page(head, query, stages)
+        page, cut = await self._page(head, query, stages)
         scope = await self._scope(head, wanted, query, stages)
         found = await self._find(head, query, page, scope, stages)
         return Answer(
@@ -111,7 +111,7 @@ class Searches:
             matches=found.matches,
             next_page_token=self._next(query, page, found),
             stages_s=stages.seconds,
-            degraded=found.degraded or opening.degraded,
+            degraded=cut + (found.degraded or opening.degraded),
         )
 
     async def _head(self, query: Query) -> Seen:
@@ -141,13 +141,15 @@ class Searches:
                 raise SoutuError(Reason.REVISION_NOT_REACHED)
         self._following.check_ready(head.generation)
 
-    async def _page(self, head: Head, query: Query, stages: Stages) -> Page:
-        """Where the search begins: a new query is embedded, a page token carries its vector."""
+    async def _page(self, head: Head, query: Query, stages: Stages) -> tuple[Page, tuple[Degradation, ...]]:
+        """Where the search begins, and what was left out of the query: a new one is embedded, a page token
+        carries its vector."""
         if query.page_token:
-            return self._tokens.read(query)
+            return self._tokens.read(query), ()
         embedded = await self._embedder.query(head, query.parts, stages)
         left_out = frozenset() if query.include_query_images else embedded.stored
-        return Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)
+        page = Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)
+        return page, embedded.degraded
 
     async def _scope(self, head: Head, wanted: Filter | None, query: Query, stages: Stages) -> Scope:
         """Where the index is to look. A filter that the index cannot narrow itself down to is left to the

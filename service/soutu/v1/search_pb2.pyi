@@ -80,8 +80,10 @@ class QueryPart(_message.Message):
     uri: _builtins.str
     """An http(s) address of an image. Off unless the server allows its host."""
     text: _builtins.str
-    """A text, at most 1,024 characters; the model needs a text tower, else
-    FAILED_PRECONDITION (TEXT_UNSUPPORTED).
+    """A text, 1 to 1,024 characters that are not all white space; the model
+    needs a text tower, else FAILED_PRECONDITION (TEXT_UNSUPPORTED). What
+    lies beyond the model's context is left out, and the answer says so:
+    `degraded` with the part "text" and the reason TEXT_TRUNCATED.
     """
     weight: _builtins.float
     """How much the part counts; 1 if not set. Finite and not 0, within
@@ -551,7 +553,7 @@ class Degradation(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     part: _builtins.str
-    """What: catalog, rerank, thumbnails and the like."""
+    """What: catalog, text, rerank, thumbnails and the like."""
     reason: _builtins.str
     """Why, as an error reason (docs/errors.md)."""
     def __init__(
@@ -857,6 +859,7 @@ class EmbedResponse(_message.Message):
     VECTORS_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_INPUTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model that made them: models/{name}@{version}."""
     @_builtins.property
@@ -867,16 +870,23 @@ class EmbedResponse(_message.Message):
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTiming]:
         """Where the time went, in order."""
 
+    @_builtins.property
+    def truncated_inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The places, from 0, of texts that are longer than the model's context, and
+        whose ends were left out.
+        """
+
     def __init__(
         self,
         *,
         vectors: _abc.Iterable[Global___Vector] | None = ...,
         model: _builtins.str = ...,
         stages: _abc.Iterable[Global___StageTiming] | None = ...,
+        truncated_inputs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "stages", b"stages", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "stages", b"stages", "truncated_inputs", b"truncated_inputs", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

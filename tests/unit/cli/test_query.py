@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from soutu.cli.query import QueryOptions, query_of
-from soutu.client import Part
+from soutu.client import Part, Text
 
 
 @pytest.fixture
@@ -29,6 +29,17 @@ def test_a_stored_image_in_place_of_a_picture() -> None:
 def test_more_pictures_with_weights(cat: Path) -> None:
     query = query_of(QueryOptions(image=cat, plus=["id:garden-7", f"{cat}=2"], minus=[f"{cat}=0.5"]))
     assert query == [Part(cat), Part("garden-7"), Part(cat, weight=2), Part(cat, weight=-0.5)]
+
+
+def test_words_alone_and_with_pictures(cat: Path) -> None:
+    assert query_of(QueryOptions(text="a cat")) == [Part(Text("a cat"))]
+    query = query_of(QueryOptions(image=cat, text="in snow", plus=["text:a = b"], minus=["text:dogs=0.5"]))
+    assert query == [
+        Part(cat),
+        Part(Text("in snow")),
+        Part(Text("a = b")),
+        Part(Text("dogs"), weight=-0.5),
+    ]
 
 
 def test_a_file_name_with_an_equals_sign_is_a_file_name(tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ def test_the_kind_of_a_query_is_told_by_its_type(query: Query, kind: str) -> Non
     assert not part.HasField("weight")
 
 
+@pytest.mark.parametrize("text", ["\ud800", 5])
+def test_what_is_no_text_is_told_before_it_is_sent(text: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^text "):
+        search_request("photos", Text(text))
+
+
 def test_a_path_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").write_bytes(b"picture")
     assert search_request("photos", tmp_path / "cat.jpg").parts[0].image == b"picture"

@@ -70,7 +70,7 @@ async def story(catalog: Away, clock: MovableClock, index: ExactIndex) -> Search
     await index.open(1, DIMENSION, IndexSpec())
     await index.write(1, points, [])
     real, nothing = cast(Catalog, catalog), cast(Any, None)
-    embedder = QueryEmbedder(nothing, cast(ModelStore, Cards()), nothing, real, nothing)
+    embedder = QueryEmbedder(nothing, cast(ModelStore, Cards()), nothing, real, nothing, nothing)
     return Searches(real, index, CaughtUp(), embedder, PageTokens(b"key"), Absence(real, clock, LONGEST_S))
 
 

@@ -104,7 +104,7 @@ async def story(catalog: SqlCatalog, index: ExactIndex, following: CaughtUp, few
     await index.open(head.generation.uid, 4, IndexSpec())
     await index.write(head.generation.uid, points, [])
     nothing: Any = cast(Any, None)  # a stored image is embedded without them
-    embedder = QueryEmbedder(nothing, nothing, nothing, catalog, nothing)
+    embedder = QueryEmbedder(nothing, nothing, nothing, catalog, nothing, nothing)
     absence = Absence(catalog, MovableClock(), 30.0)
     return Searches(catalog, index, following, embedder, PageTokens(b"key"), absence, few)
 

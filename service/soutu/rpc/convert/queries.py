@@ -10,6 +10,8 @@ from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.image import Region
 from soutu.domain.query import (
     Answer,
+    Degradation,
+    GivenText,
     GivenVector,
     ImageBytes,
     ImageUri,
@@ -19,6 +21,7 @@ from soutu.domain.query import (
     StoredImage,
     Subject,
 )
+from soutu.domain.text import checked_text
 from soutu.rpc.convert.basics import checked_mask, duration, masked, one_of, page_size, with_field_prefix
 from soutu.rpc.convert.images import fill_image, image_message
 from soutu.rpc.names import CollectionName, ImageName, collection_name, generation_path, image_id_in
@@ -83,11 +86,18 @@ def subject_of(message: search_pb2.QueryPart, collection: str, field: str) -> Su
             return ImageUri(message.uri, region)
         case "stored_image":
             return StoredImage(image_id_in(message.stored_image, collection, f"{field}.stored_image"), region)
+        case "text":
+            _refuse_region(region, field)
+            return GivenText(checked_text(message.text, f"{field}.text"))
         case "vector":
-            if region:
-                raise invalid_field(f"{field}.region", "goes with pictures only")
+            _refuse_region(region, field)
             return GivenVector(_vector(message.vector, f"{field}.vector"))
-    raise one_of(Reason.FIELD_INVALID, field, "image, stored_image, uri and vector")
+    raise one_of(Reason.FIELD_INVALID, field, "image, stored_image, uri, text and vector")
+
+
+def _refuse_region(region: Region | None, field: str) -> None:
+    if region:
+        raise invalid_field(f"{field}.region", "goes with pictures only")
 
 
 def _region(message: search_pb2.QueryPart, field: str) -> Region | None:
@@ -163,16 +173,20 @@ def shown_score(score: float) -> float:
 
 
 def _report(answer: Answer, explain: bool) -> search_pb2.SearchReport:
-    degraded = [search_pb2.Degradation(part=each.part, reason=each.reason) for each in answer.degraded]
     return search_pb2.SearchReport(
         generation=generation_path(answer.collection_id, answer.generation_id),
         revision=answer.revision,
         model=f"models/{answer.model}",
         stages=stage_messages(answer.stages_s.items()),
         cached=answer.cached,
-        degraded=degraded,
+        degraded=degradation_messages(answer.degraded),
         explanation=_explanation(answer) if explain else "",
     )
+
+
+def degradation_messages(degraded: Iterable[Degradation]) -> list[search_pb2.Degradation]:
+    """One message for each part that was left out."""
+    return [search_pb2.Degradation(part=each.part, reason=each.reason) for each in degraded]
 
 
 def stage_messages(seconds: Iterable[tuple[str, float]]) -> list[search_pb2.StageTiming]:
