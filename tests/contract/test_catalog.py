@@ -8,6 +8,7 @@ import pytest
 from soutu.domain.collection import (
     AttributeType,
     Collection,
+    CollectionChanges,
     CollectionDraft,
     GenerationState,
     IndexSpec,
@@ -15,8 +16,19 @@ from soutu.domain.collection import (
 )
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Keeping, Metadata, Origin, Original
+from soutu.domain.labels import Label, LabelSet, PredictedLabel
 from soutu.domain.model import ModelRef
-from soutu.domain.writing import OnConflict, OnDuplicate, Put, Remove, Request, Revise, Write, Written
+from soutu.domain.writing import (
+    OnConflict,
+    OnDuplicate,
+    Put,
+    Relabel,
+    Remove,
+    Request,
+    Revise,
+    Write,
+    Written,
+)
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import (
     DRAFT,
@@ -30,6 +42,7 @@ from tests.contract.catalog_fixtures import (
 )
 
 REPLACE = OnConflict.REPLACE
+CAT = (PredictedLabel("animals", "cat", 0.75), PredictedLabel("places", "山", 0.125))
 
 
 # Collections and generations
@@ -269,6 +282,55 @@ async def test_lists_are_paged_by_id(catalog: Catalog, pictures: Collection) -> 
     assert [image.id for image in await catalog.list_images(pictures.uid, "a", 2)] == ["b", "c"]
 
 
+# Labels
+
+
+async def test_label_sets_come_back_and_are_changed_whole(catalog: Catalog) -> None:
+    first = LabelSet("animals", (Label("cat", ("a cat", "一只猫")), Label("dog")))
+    second = LabelSet("places", (Label("山"),))
+    made = await catalog.create_collection(replace(DRAFT, id="labelled", label_sets=(first,)))
+    assert made.label_sets == (await catalog.head("labelled")).collection.label_sets == (first,)
+    await catalog.update_collection(made.uid, CollectionChanges(description="kept"))
+    assert (await catalog.head("labelled")).collection.label_sets == (first,)
+    for sets in ((second, first), ()):
+        changed = await catalog.update_collection(made.uid, CollectionChanges(label_sets=sets))
+        assert changed.label_sets == sets
+        assert (await catalog.head("labelled")).collection.label_sets == sets
+
+
+async def test_labels_are_kept_with_the_image_until_its_content_changes(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    await catalog.commit(pictures.uid, [put("a", labels=CAT), put("b")])
+    assert (await catalog.image(pictures.uid, "a")).labels == CAT
+    assert (await catalog.image(pictures.uid, "b")).labels == ()
+    await catalog.commit(pictures.uid, [Revise("a", Metadata("other"))])
+    assert (await catalog.image(pictures.uid, "a")).labels == CAT
+    await catalog.commit(pictures.uid, [put("a", of="c", on_conflict=REPLACE)])
+    assert (await catalog.image(pictures.uid, "a")).labels == ()
+
+
+async def test_an_image_is_labelled_anew_if_its_content_is_the_same(
+    catalog: Catalog, pictures: Collection
+) -> None:
+    commit = await catalog.commit(pictures.uid, [put("a", labels=CAT), put("b", labels=CAT)])
+    own, before = content("a").sha256, commit.revision
+    same = await catalog.commit(pictures.uid, [Relabel("a", own, CAT), Relabel("b", own, ())])
+    assert same.revision == before
+    changed = await catalog.commit(pictures.uid, [Relabel("a", own, ()), Relabel("nobody", own)])
+    assert changed.revision == before + 1
+    assert reason(changed, 1) is Reason.IMAGE_NOT_FOUND
+    labels = [(await catalog.image(pictures.uid, each)).labels for each in ("a", "b")]
+    assert labels == [(), CAT]
+
+
+async def test_a_retry_answers_with_the_labels_of_the_first(catalog: Catalog, pictures: Collection) -> None:
+    request = Request("labelled", "body")
+    first = await catalog.commit(pictures.uid, [put("a", labels=CAT)], request=request)
+    retry = await catalog.commit(pictures.uid, [put("a")], request=request)
+    assert image_written(retry).labels == image_written(first).labels == CAT
+
+
 # Request ids
 
 
@@ -305,5 +367,5 @@ async def test_a_request_in_which_everything_failed_may_be_tried_again(
 
 
 def test_a_put_has_no_option_that_is_untested_here() -> None:
-    options = {"on_conflict", "on_duplicate", "started_at", "origin", "embeddings", "held"}
+    options = {"on_conflict", "on_duplicate", "started_at", "origin", "embeddings", "held", "labels"}
     assert set(Put.__slots__) == options | {"image_id", "content", "original", "metadata"}

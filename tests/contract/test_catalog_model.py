@@ -49,6 +49,8 @@ class Model:
                 return self._remove(write)
             case Move():
                 return self._move(write)
+            case _:
+                raise AssertionError(write)
 
     def _put(self, put: Put) -> bool:
         sha256 = put.content.sha256

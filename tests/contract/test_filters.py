@@ -18,6 +18,7 @@ from soutu.domain.collection import AttributeType
 from soutu.domain.fields import fields_of
 from soutu.domain.filter import Equals, Field, Listing, Not, OrderKey, Present
 from soutu.domain.image import AttributeValue, Content, Exif, Image, Keeping, Metadata, Origin, Original
+from soutu.domain.labels import PredictedLabel
 from soutu.domain.query import Point
 from soutu.domain.writing import Put
 from soutu.filters.evaluate import accepts
@@ -78,6 +79,7 @@ SYSTEM = {
     "content.width": AttributeType.INTEGER,
     "create_time": AttributeType.TIMESTAMP,
     "origin.path": AttributeType.STRING,
+    "labels": AttributeType.STRINGS,
 }
 Schema = Mapping[str, AttributeType]
 # A name always has the same type, so that all examples can share one index.
@@ -112,7 +114,9 @@ def _row(draw: st.DrawFn, schema: Schema, name: str) -> Put:
         attributes=attributes,
     )
     origin = Origin("s", f"{draw(TEXTS)}/{name}") if draw(st.booleans()) else None
-    return put(name, content=own, metadata=metadata, origin=origin, original=Original(Keeping.STORED))
+    labels = tuple(PredictedLabel("s", text, 0.5) for text in draw(TEXT_SETS) if text)
+    stored = Original(Keeping.STORED)
+    return put(name, content=own, metadata=metadata, origin=origin, original=stored, labels=labels)
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from soutu.v1.collection_pb2 import LabelSet
 from soutu.v1.collection_service_pb2 import (
     BuildCollectionRequest,
     ManifestSource,
@@ -40,7 +39,6 @@ CALLS: dict[str, tuple[Call, str]] = {
         creating(local_features_model="x"),
         "collection.local_features_model",
     ),
-    "Collection.label_sets": (creating(label_sets=[LabelSet()]), "collection.label_sets"),
     "Source.tar": (building(source=Source(tar=TarSource())), "source.tar"),
     "Source.manifest": (building(source=Source(manifest=ManifestSource())), "source.manifest"),
     "BuildCollectionRequest.retry_failures_of": (

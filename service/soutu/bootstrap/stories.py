@@ -28,6 +28,7 @@ from soutu.collections.intake import Intake
 from soutu.collections.lives import Collections
 from soutu.collections.purge import Purges
 from soutu.collections.rebuild import Rebuilds
+from soutu.collections.relabel import Relabels
 from soutu.collections.tuning import Tuning
 from soutu.domain.collection import Generation
 from soutu.domain.operation import OperationKind
@@ -38,6 +39,7 @@ from soutu.ingest.courtesy import Courtesy
 from soutu.ingest.files import FileReader
 from soutu.ingest.follow import Follower, Pace
 from soutu.ingest.followers import Followers
+from soutu.ingest.labelling import Labelling
 from soutu.ingest.leading import ALONE, Leading
 from soutu.ingest.opening import Sources
 from soutu.ingest.reading import Reader
@@ -118,7 +120,10 @@ async def assembled(
     completion = Completion(catalog, adapters.originals, reader, 2 * cores())
     followers = await _followers(settings, adapters, completion, stack)
     stack.push_async_callback(in_background(catalog.warm(), "warming"))
-    commits = Commits(catalog, followers, settings.index.indexed_wait_s, settings.index.backlog)
+    tokenizers = Tokenizers(adapters.models)
+    labelling = Labelling(adapters.models, adapters.embedder, tokenizers)
+    index_waits = settings.index
+    commits = Commits(catalog, followers, index_waits.indexed_wait_s, index_waits.backlog, labelling)
     storing = Storing(catalog, adapters.objects)
     sources, courtesy = Sources(settings.build_roots, unpack_limits(settings)), Courtesy(adapters.clock)
     limits = decode_limits(settings)
@@ -129,11 +134,13 @@ async def assembled(
     stack.push_async_callback(sweep.start(settings.objects.sweep_interval_s))
     generations = Generations(catalog, index, followers, commits, adapters.clock)
     intake = Intake(reader, storing, settings.build_roots, limits.largest_bytes)
+    relabels = Relabels(catalog, commits, labelling)
     upkeep = _upkeep(settings, adapters, followers, commits, intake, removals)
     works: dict[OperationKind, Work] = {
         OperationKind.BUILD: Builds(catalog, sources, files, commits),
         OperationKind.SYNC: Syncs(catalog, sources, files, commits),
         OperationKind.GENERATION: generations,
+        OperationKind.RELABEL: relabels,
         **upkeep.works(),
     }
     if alone:
@@ -141,7 +148,7 @@ async def assembled(
     runner = OperationRunner(catalog, works, adapters.clock, metrics)
     runner.start()
     stack.push_async_callback(runner.close)
-    queries = _queries(adapters, metrics)
+    queries = _queries(adapters, metrics, tokenizers)
     absence = Absence(catalog, adapters.clock, settings.search.catalog_away_s)
     return Stories(
         searches=Searches(catalog, index, followers, queries, PageTokens(adapters.token_key), absence),
@@ -151,8 +158,8 @@ async def assembled(
         uploads=Uploads(catalog, reader, adapters.fetcher, storing, commits, parallel=2 * cores()),
         revisions=Revisions(catalog, commits),
         removals=Removals(catalog, commits),
-        collections=Collections(catalog, index, followers),
-        alterations=Alterations(catalog),
+        collections=Collections(catalog, index, followers, labelling),
+        alterations=Alterations(catalog, labelling, relabels, runner),
         fillings=Fillings(catalog, sources, runner),
         generations=generations,
         estimates=Estimates(catalog, adapters.models, adapters.embedder, cores()),
@@ -164,7 +171,7 @@ async def assembled(
     )
 
 
-def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
+def _queries(adapters: Adapters, metrics: Metrics, tokenizers: Tokenizers) -> QueryEmbedder:
     """What turns queries into vectors, and alone remembers them: what builds embed is kept in the catalogue,
     and would push out of the cache what queries need."""
     return QueryEmbedder(
@@ -173,7 +180,7 @@ def _queries(adapters: Adapters, metrics: Metrics) -> QueryEmbedder:
         CachedEmbedder(adapters.query_embedder, adapters.cache, metrics),
         adapters.catalog,
         adapters.originals,
-        Tokenizers(adapters.models),
+        tokenizers,
     )
 
 

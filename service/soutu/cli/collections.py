@@ -1,5 +1,6 @@
 """`soutu collections`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,10 +9,19 @@ from soutu.cli.connection import connected
 
 if TYPE_CHECKING:
     from soutu.client.collections import UpdatableFields
+    from soutu.v1.collection_pb2 import LabelSet
 
 app = typer.Typer(help="Collections: list, get, create, update, statistics, delete.", no_args_is_help=True)
 
 CollectionArgument = Annotated[str, typer.Argument(help="The collection's id.")]
+
+LabelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A label set: `photographs`, which ships, or a TOML file with a table for each label, which may "
+        "list `prompts`. Needs a model with a text tower."
+    ),
+]
 
 
 @app.command("list")
@@ -48,13 +58,16 @@ def create(
     collection: CollectionArgument,
     model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; the server's default if left out.")] = "",
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    labels: LabelsOption = None,
 ) -> None:
     """Make an empty collection."""
     from soutu.client.names import id_of, model_name
 
     named = model_name(model) if model else ""
     with connected(context.obj) as connection:
-        made = connection.client.collections.create(collection, model=named, description=description)
+        made = connection.client.collections.create(
+            collection, model=named, description=description, label_sets=_label_sets(labels or ())
+        )
     print(f"Collection {collection} made, with {id_of(made.model)}")
 
 
@@ -71,6 +84,8 @@ def update(
             "boolean, timestamp, strings."
         ),
     ] = None,
+    labels: LabelsOption = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Take the label sets away.")] = False,
 ) -> None:
     """Change what is said of a collection, or add attributes; what is left out stays.
 
@@ -85,6 +100,8 @@ def update(
         fields["description"] = description
     if attribute:
         fields["attributes"] = attributes_of(attribute)
+    if labels or no_labels:
+        fields["label_sets"] = _label_sets(labels or ())
     with connected(context.obj) as connection:
         connection.client.collections.update(collection, **fields)
 
@@ -108,3 +125,12 @@ def delete(
     with connected(context.obj) as connection:
         connection.client.collections.delete(collection, force=force)
     print(f"Collection {collection} deleted")
+
+
+def _label_sets(sources: Sequence[str]) -> "list[LabelSet]":
+    from soutu.client import label_set
+
+    try:
+        return [label_set(source) for source in sources]
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--labels") from error

@@ -10,6 +10,7 @@ with Client() as client:
 from soutu.client.channel import Tls
 from soutu.client.client import DEFAULT_ADDRESS, Client
 from soutu.client.errors import SoutuCallError, error_of_status
+from soutu.client.labels import label_set
 from soutu.client.operations import OperationHandle, metadata_of, result_of
 from soutu.client.queries import Part, Query, Text, Uri, search_request, vector_values
 from soutu.client.uploads import Upload
@@ -26,6 +27,7 @@ __all__ = [
     "Upload",
     "Uri",
     "error_of_status",
+    "label_set",
     "metadata_of",
     "result_of",
     "search_request",

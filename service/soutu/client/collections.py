@@ -1,6 +1,6 @@
 """Collections and the long work that fills them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -11,7 +11,7 @@ from soutu.client.operations import OperationHandle, Operations
 from soutu.client.queries import read_mask
 from soutu.client.sources import DirectoryFields, SourceKind, source_of
 from soutu.v1.attribute_pb2 import Attribute
-from soutu.v1.collection_pb2 import Collection, Index
+from soutu.v1.collection_pb2 import Collection, Index, LabelSet
 from soutu.v1.collection_service_pb2 import (
     BuildCollectionRequest,
     BuildCollectionResponse,
@@ -38,6 +38,7 @@ class CollectionFields(TypedDict, total=False):
     model: str
     index: Index
     attributes: Mapping[str, Attribute]
+    label_sets: Sequence[LabelSet]
 
 
 class UpdatableFields(TypedDict, total=False):
@@ -46,6 +47,7 @@ class UpdatableFields(TypedDict, total=False):
     display_name: str
     description: str
     attributes: Mapping[str, Attribute]
+    label_sets: Sequence[LabelSet]
 
 
 class SyncFields(TypedDict, total=False):

@@ -5,20 +5,26 @@ from collections.abc import Sequence
 from soutu.domain.collection import CollectionDraft, Generation, Head
 from soutu.domain.errors import Reason, SoutuError
 from soutu.ingest.followers import Followers
+from soutu.ingest.labelling import Labelling
 from soutu.ports import Catalog, VectorIndex
 
 
 class Collections:
     """The stories of collections' lives."""
 
-    def __init__(self, catalog: Catalog, index: VectorIndex, followers: Followers) -> None:
+    def __init__(
+        self, catalog: Catalog, index: VectorIndex, followers: Followers, labelling: Labelling
+    ) -> None:
         self._catalog = catalog
         self._index = index
         self._followers = followers
+        self._labelling = labelling
 
     async def create(self, draft: CollectionDraft) -> Head:
-        """Makes a collection whose first generation is ready when this returns; COLLECTION_EXISTS."""
+        """Makes a collection whose first generation is ready when this returns; COLLECTION_EXISTS;
+        TEXT_UNSUPPORTED, FIELD_INVALID for label sets that its model cannot choose from."""
         self._index.check(draft.index, draft.dimension)
+        await self._labelling.check(draft.model, draft.label_sets)
         collection = await self._catalog.create_collection(draft)
         for generation in await self._catalog.generations(collection.uid):
             self._followers.add(generation)

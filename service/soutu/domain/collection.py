@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from soutu.domain.errors import invalid_field
+from soutu.domain.labels import LabelSet
 from soutu.domain.model import ModelRef
 
 _GENERATION_ID = re.compile(r"[a-z0-9._-]{1,64}")
@@ -108,6 +109,7 @@ class Collection:
     create_time: datetime
     update_time: datetime
     etag: str = ""
+    label_sets: tuple[LabelSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class CollectionDraft:
     display_name: str = ""
     description: str = ""
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
+    label_sets: tuple[LabelSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,13 @@ class GenerationDraft:
 
 @dataclass(frozen=True, slots=True)
 class CollectionChanges:
-    """What is to change of a collection; None leaves a text as it is. Attributes are only ever added."""
+    """What is to change of a collection; None leaves a text, or the label sets, as they are. Attributes are
+    only ever added."""
 
     display_name: str | None = None
     description: str | None = None
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
+    label_sets: tuple[LabelSet, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ SYSTEM_FIELDS: Mapping[str, AttributeType] = {
     "keeping": AttributeType.STRING,
     "origin.source": AttributeType.STRING,
     "origin.path": AttributeType.STRING,
+    "labels": AttributeType.STRINGS,
 }
 
 
@@ -57,9 +58,15 @@ def fields_of(image: Image) -> Mapping[str, object]:
         "keeping": image.original.keeping.value,
         "origin.source": origin and origin.source,
         "origin.path": origin and origin.path,
+        "labels": labels_of(image),
     }
     fields |= {f"{ATTRIBUTE_PREFIX}{name}": value for name, value in metadata.attributes.items()}
     return {name: value for name, value in fields.items() if is_set(value)}
+
+
+def labels_of(image: Image) -> tuple[str, ...]:
+    """The image's labels of all sets, each once, without their probabilities."""
+    return tuple(dict.fromkeys(each.label for each in image.labels))
 
 
 def is_set(value: object) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from soutu.domain.errors import Reason, SoutuError, invalid_field
+from soutu.domain.labels import PredictedLabel
 
 AttributeValue = str | int | float | bool | datetime | tuple[str, ...]
 
@@ -162,6 +163,7 @@ class Image:
     create_time: datetime
     update_time: datetime
     origin: Origin | None = None
+    labels: tuple[PredictedLabel, ...] = ()
 
     @property
     def etag(self) -> str:

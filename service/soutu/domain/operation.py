@@ -21,6 +21,7 @@ class OperationKind(StrEnum):
     PURGE = "purge"
     REBUILD = "rebuild"
     TUNE = "tune"
+    RELABEL = "relabel"
 
     @property
     def fills(self) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import SoutuError
 from soutu.domain.image import Content, Image, Metadata, Origin, Original
+from soutu.domain.labels import PredictedLabel
 from soutu.domain.model import ModelRef
 
 
@@ -28,6 +29,7 @@ class OnDuplicate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Put:
     """An image to write, with its embedding under each model that a generation of the collection uses.
+    `labels` are those that the image's embedding was given.
 
     With `started_at`, an image of this id or origin that was deleted after that revision of the collection
     stays deleted: the put fails with IMAGE_CHANGED_MEANWHILE. So does one with `held`, which says that the
@@ -44,6 +46,7 @@ class Put:
     on_duplicate: OnDuplicate = OnDuplicate.CREATE
     started_at: int | None = None
     held: bool = False
+    labels: tuple[PredictedLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,17 @@ class Move:
     etag: str = ""
 
 
-Write = Put | Revise | Remove | Move
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Other labels for an image, if it still has the content that they were predicted of; else, and where it
+    has these labels already, nothing changes."""
+
+    image_id: str
+    sha256: str
+    labels: tuple[PredictedLabel, ...] = ()
+
+
+Write = Put | Revise | Remove | Move | Relabel
 
 
 @dataclass(frozen=True, slots=True)

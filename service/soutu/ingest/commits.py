@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from soutu.domain.collection import Head
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.revision import revision_text
-from soutu.domain.writing import Checkpoint, Commit, Receipt, Reckoning, Request, Write
+from soutu.domain.writing import Checkpoint, Commit, Put, Receipt, Reckoning, Request, Write
 from soutu.ingest.followers import Followers
+from soutu.ingest.labelling import Labelling
 from soutu.ports import Catalog
 
 
@@ -16,14 +17,22 @@ class Commits:
     """Writes to the catalogue on behalf of the write stories.
 
     `indexed_wait_s` is how long an answer waits for the index; `backlog` is how many changes the index may be
-    behind before writes are refused.
+    behind before writes are refused. Images are labelled on the way, if there is a `labelling`.
     """
 
-    def __init__(self, catalog: Catalog, followers: Followers, indexed_wait_s: float, backlog: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        followers: Followers,
+        indexed_wait_s: float,
+        backlog: int,
+        labelling: Labelling | None = None,
+    ) -> None:
         self._catalog = catalog
         self._followers = followers
         self._indexed_wait_s = indexed_wait_s
         self._backlog = backlog
+        self._labelling = labelling
         self._held: dict[int, asyncio.Event] = {}
 
     def check_backlog(self, head: Head) -> None:
@@ -40,6 +49,8 @@ class Commits:
         checkpoint: Checkpoint | Reckoning | None = None,
     ) -> Commit:
         """One transaction; once begun it is carried through, also when the caller goes away."""
+        if self._labelling and any(isinstance(write, Put) for write in writes):
+            writes = await self._labelling.labelled(await self._present(head), writes)
         while held := self._held.get(head.collection.uid):
             await held.wait()
         task = asyncio.ensure_future(

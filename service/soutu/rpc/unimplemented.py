@@ -16,7 +16,6 @@ FIELDS = frozenset(
         "CompareRequest.rerank",
         "DownloadImageRequest.allow_redirect",
         "Collection.local_features_model",
-        "Collection.label_sets",
     )
 )
 

@@ -208,7 +208,9 @@ class Collection(_message.Message):
 
     @_builtins.property
     def label_sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelSet]:
-        """Label sets that images are labelled with at upload."""
+        """Label sets that images are labelled with when they are uploaded or built,
+        at most 8 with different names. The model needs a text tower.
+        """
 
     def __init__(
         self,
@@ -249,7 +251,7 @@ class LabelSet(_message.Message):
     """Its name, [a-z][a-z0-9_]{0,62}."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Label]:
-        """The labels, at most 1,000."""
+        """The labels, 1 to 1,000 different ones."""
 
     def __init__(
         self,
@@ -274,10 +276,12 @@ class Label(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     PROMPTS_FIELD_NUMBER: _builtins.int
     label: _builtins.str
-    """The label."""
+    """The label, 1 to 128 characters."""
     @_builtins.property
     def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts that describe a picture of it; empty: the server's templates."""
+        """Texts that describe a picture of it, at most 16 of 1 to 1,024 characters;
+        empty: "a photo of LABEL", or its like in Chinese for a Chinese label.
+        """
 
     def __init__(
         self,

@@ -1153,6 +1153,28 @@ class DeleteGenerationResponse(_message.Message):
 Global___DeleteGenerationResponse: _TypeAlias = DeleteGenerationResponse  # noqa: Y015
 
 @_typing.final
+class RelabelImagesResponse(_message.Message):
+    """What came of labelling images anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_COUNT_FIELD_NUMBER: _builtins.int
+    image_count: _builtins.int
+    """How many images were looked at."""
+    def __init__(
+        self,
+        *,
+        image_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image_count", b"image_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelabelImagesResponse: _TypeAlias = RelabelImagesResponse  # noqa: Y015
+
+@_typing.final
 class FindDuplicatesRequest(_message.Message):
     """Asks for groups of duplicates."""
 

@@ -159,8 +159,9 @@ class CollectionServiceServicer:
         """Makes a collection with its first, empty generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-        ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE,
-        INDEX_UNAVAILABLE).
+        FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
+        tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+        (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,10 +188,15 @@ class CollectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCollection(self, request, context):
-        """Changes display_name, description, label sets, or adds attributes.
+        """Changes display_name, description, label sets, or adds attributes. Label
+        sets that are given take the place of all, and begin an operation of kind
+        "relabel" (RelabelImagesResponse) that labels the images anew from their
+        embeddings; until it is done images show the labels that they had.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND),
-        ABORTED (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        FAILED_PRECONDITION (TEXT_UNSUPPORTED), ABORTED (ETAG_MISMATCH),
+        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (CATALOG_UNAVAILABLE,
+        INFERENCE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,8 +46,9 @@ class CollectionServiceStub:
     """Makes a collection with its first, empty generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-    ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE,
-    INDEX_UNAVAILABLE).
+    FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
+    tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+    (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
     """
     GetCollection: _grpc.UnaryUnaryMultiCallable[_collection_service_pb2.GetCollectionRequest, _collection_pb2.Collection]
     """One collection.
@@ -62,10 +63,15 @@ class CollectionServiceStub:
     (CATALOG_UNAVAILABLE).
     """
     UpdateCollection: _grpc.UnaryUnaryMultiCallable[_collection_service_pb2.UpdateCollectionRequest, _collection_pb2.Collection]
-    """Changes display_name, description, label sets, or adds attributes.
+    """Changes display_name, description, label sets, or adds attributes. Label
+    sets that are given take the place of all, and begin an operation of kind
+    "relabel" (RelabelImagesResponse) that labels the images anew from their
+    embeddings; until it is done images show the labels that they had.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND),
-    ABORTED (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    FAILED_PRECONDITION (TEXT_UNSUPPORTED), ABORTED (ETAG_MISMATCH),
+    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (CATALOG_UNAVAILABLE,
+    INFERENCE_UNAVAILABLE).
     """
     DeleteCollection: _grpc.UnaryUnaryMultiCallable[_collection_service_pb2.DeleteCollectionRequest, _collection_service_pb2.DeleteCollectionResponse]
     """Deletes a collection with its images and generations. Referenced originals
@@ -182,8 +188,9 @@ class CollectionServiceAsyncStub(CollectionServiceStub):
     """Makes a collection with its first, empty generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-    ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE,
-    INDEX_UNAVAILABLE).
+    FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
+    tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+    (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
     """
     GetCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.GetCollectionRequest, _collection_pb2.Collection]  # type: ignore[assignment]
     """One collection.
@@ -198,10 +205,15 @@ class CollectionServiceAsyncStub(CollectionServiceStub):
     (CATALOG_UNAVAILABLE).
     """
     UpdateCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.UpdateCollectionRequest, _collection_pb2.Collection]  # type: ignore[assignment]
-    """Changes display_name, description, label sets, or adds attributes.
+    """Changes display_name, description, label sets, or adds attributes. Label
+    sets that are given take the place of all, and begin an operation of kind
+    "relabel" (RelabelImagesResponse) that labels the images anew from their
+    embeddings; until it is done images show the labels that they had.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND),
-    ABORTED (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    FAILED_PRECONDITION (TEXT_UNSUPPORTED), ABORTED (ETAG_MISMATCH),
+    RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (CATALOG_UNAVAILABLE,
+    INFERENCE_UNAVAILABLE).
     """
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.DeleteCollectionRequest, _collection_service_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
     """Deletes a collection with its images and generations. Referenced originals
@@ -320,8 +332,9 @@ class CollectionServiceServicer:
         """Makes a collection with its first, empty generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-        ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE,
-        INDEX_UNAVAILABLE).
+        FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
+        tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+        (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
         """
 
     def GetCollection(
@@ -351,10 +364,15 @@ class CollectionServiceServicer:
         request: _collection_service_pb2.UpdateCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_collection_pb2.Collection, _abc.Awaitable[_collection_pb2.Collection]]:
-        """Changes display_name, description, label sets, or adds attributes.
+        """Changes display_name, description, label sets, or adds attributes. Label
+        sets that are given take the place of all, and begin an operation of kind
+        "relabel" (RelabelImagesResponse) that labels the images anew from their
+        embeddings; until it is done images show the labels that they had.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND),
-        ABORTED (ETAG_MISMATCH), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        FAILED_PRECONDITION (TEXT_UNSUPPORTED), ABORTED (ETAG_MISMATCH),
+        RESOURCE_EXHAUSTED (QUEUE_FULL), UNAVAILABLE (CATALOG_UNAVAILABLE,
+        INFERENCE_UNAVAILABLE).
         """
 
     def DeleteCollection(

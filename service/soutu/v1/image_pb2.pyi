@@ -139,7 +139,9 @@ class Image(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___PredictedLabel]:
-        """Predicted labels, where the collection has label sets."""
+        """Predicted labels, where the collection has label sets: of each set up to 5
+        whose probability is at least 0.1, most probable first.
+        """
 
     @_builtins.property
     def colors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColorShare]:

@@ -334,7 +334,7 @@ class SearchRequest(_message.Message):
     source_uri, create_time, update_time, content.sha256, content.size_bytes,
     content.width, content.height, content.media_type, exif.camera, exif.lens,
     exif.capture_time, keeping (STORED or REFERENCED), origin.source,
-    origin.path, and attributes.NAME. Comparisons: = != < <= > >=, and `:` for
+    origin.path, labels (a set, of all label sets), and attributes.NAME. Comparisons: = != < <= > >=, and `:` for
     "has": an item of tags or another set, a piece of a text, or `*` for being
     set. AND, OR, NOT, - and parentheses; OR binds tighter than AND. `*` at the
     ends of a text stands for anything. Texts are compared by code point, so

@@ -7,6 +7,7 @@ import pytest
 from soutu.domain.collection import AttributeType
 from soutu.domain.fields import SYSTEM_FIELDS, fields_of, is_set
 from soutu.domain.image import Content, Exif, Image, Keeping, Metadata, Origin, Original
+from soutu.domain.labels import PredictedLabel
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = {
@@ -18,7 +19,17 @@ KINDS = {
 CONTENT = Content("0" * 64, 1_000, 640, 480, "image/jpeg", Exif("Camera", "Lens", NOW))
 METADATA = Metadata("Title", ("a",), "https://example.org", "pets", 3, {"price": 0.5, "note": "", "of": ()})
 WHOLE = Image(
-    1, 2, "cat-1", 7, CONTENT, Original(Keeping.STORED), METADATA, NOW, NOW, Origin("source", "path")
+    1,
+    2,
+    "cat-1",
+    7,
+    CONTENT,
+    Original(Keeping.STORED),
+    METADATA,
+    NOW,
+    NOW,
+    Origin("source", "path"),
+    (PredictedLabel("animals", "cat", 0.75), PredictedLabel("pets", "cat", 0.5)),
 )
 BARE = Image(1, 2, "b", 7, Content("0", 1, 1, 1, "x"), Original(Keeping.REFERENCED), Metadata(), NOW, NOW)
 
@@ -28,11 +39,12 @@ def test_a_whole_image_has_every_field_of_its_type() -> None:
     assert fields.keys() == SYSTEM_FIELDS.keys() | {"attributes.price"}
     for name, kind in SYSTEM_FIELDS.items():
         assert type(fields[name]) is KINDS[kind], name
+    assert fields["labels"] == ("cat",)
 
 
 def test_what_is_not_set_is_left_out() -> None:
     unset = {"title", "tags", "category", "source_uri", "exif.camera", "exif.lens", "exif.capture_time"}
-    assert fields_of(BARE).keys() == SYSTEM_FIELDS.keys() - unset - {"origin.source", "origin.path"}
+    assert fields_of(BARE).keys() == SYSTEM_FIELDS.keys() - unset - {"origin.source", "origin.path", "labels"}
     assert fields_of(BARE)["rating"] == 0
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
-from soutu.adapters.catalog.rows import collection_of, generation_of
+from soutu.adapters.catalog.rows import collection_of, generation_of, label_sets_value
 from soutu.adapters.catalog.switching import switched
 from soutu.adapters.catalog.tables import collections, contents, generations, images, leads
 from soutu.domain.collection import (
@@ -123,6 +123,8 @@ def _values(before: Collection, changes: CollectionChanges, now: datetime) -> Ma
         values["display_name"] = changes.display_name
     if changes.description is not None:
         values["description"] = changes.description
+    if changes.label_sets is not None:
+        values["label_sets"] = label_sets_value(changes.label_sets)
     values["update_time"] = max(now, before.update_time + _TICK)
     return values
 

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import insert_generation
 from soutu.adapters.catalog.part import CatalogPart
-from soutu.adapters.catalog.rows import collection_of, generation_of
+from soutu.adapters.catalog.rows import collection_of, generation_of, label_sets_value
 from soutu.adapters.catalog.tables import collections, generations, leads
 from soutu.domain.collection import (
     Collection,
@@ -179,6 +179,7 @@ async def _insert_collection(
         "image_count": 0,
         "create_time": now,
         "update_time": now,
+        "label_sets": label_sets_value(draft.label_sets),
     }
     try:
         inserted = await connection.execute(insert(collections).values(values))

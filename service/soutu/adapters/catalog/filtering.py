@@ -53,6 +53,7 @@ _COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "keeping": images.c.keeping,
     "origin.source": images.c.origin_source,
     "origin.path": images.c.origin_path,
+    "labels": images.c.labels,
 }
 _NEVER_NULL = {name for name, column in _COLUMNS.items() if not getattr(column, "nullable", True)}
 

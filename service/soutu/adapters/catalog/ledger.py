@@ -7,7 +7,17 @@ from datetime import datetime
 from soutu.adapters.catalog.rows import origin_key
 from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.image import Image, Origin
-from soutu.domain.writing import Move, OnConflict, OnDuplicate, Put, Remove, Revise, Write, Written
+from soutu.domain.writing import (
+    Move,
+    OnConflict,
+    OnDuplicate,
+    Put,
+    Relabel,
+    Remove,
+    Revise,
+    Write,
+    Written,
+)
 
 DRAFT_UID = 0  # of an image that gets its uid when it is written
 
@@ -67,6 +77,8 @@ class Ledger:
                     return self._remove(write)
                 case Move():
                     return self._move(write)
+                case Relabel():
+                    return self._relabel(write)
         except SoutuError as error:
             return error
 
@@ -122,6 +134,16 @@ class Ledger:
         self.changed.append(image)
         return Written(image, image.revision, created=False)
 
+    def _relabel(self, relabel: Relabel) -> Written:
+        existing = self._existing(relabel.image_id, "")
+        if existing.content.sha256 != relabel.sha256 or existing.labels == relabel.labels:
+            return Written(existing, existing.revision, created=False)
+        image = replace(existing, labels=relabel.labels, revision=self._next_revision())
+        self._leave(existing)
+        self._enter(image)
+        self.changed.append(image)
+        return Written(image, image.revision, created=False)
+
     def _refuse_deleted_meanwhile(self, put: Put) -> None:
         """Of this run's own deletions only the origins matter: no id comes twice in a run."""
         if put.started_at is None:
@@ -172,6 +194,7 @@ class Ledger:
             create_time=self._now if existing is None else existing.create_time,
             update_time=self._now,
             origin=put.origin,
+            labels=put.labels,
         )
 
     def _existing(self, image_id: str, etag: str) -> Image:

@@ -15,7 +15,9 @@ from soutu.domain.collection import (
     IndexSpec,
     IndexType,
 )
+from soutu.domain.fields import labels_of
 from soutu.domain.image import Content, Exif, Image, Keeping, Metadata, Origin, Original
+from soutu.domain.labels import Label, LabelSet, PredictedLabel
 from soutu.domain.model import ModelRef
 
 _CONTENT_COLUMNS: tuple[Column[Any], ...] = tuple(
@@ -31,9 +33,10 @@ _CONTENT_COLUMNS: tuple[Column[Any], ...] = tuple(
     )
 )
 IMAGE_COLUMNS: tuple[Column[Any], ...] = (
-    *(column for column in images.c if column.name not in ("origin_key", "sidecar")),
+    *(column for column in images.c if column.name not in ("origin_key", "sidecar", "labels", "predictions")),
     *_CONTENT_COLUMNS,
     images.c.sidecar,
+    images.c.predictions,
 )
 KEEPINGS = {keeping.value: keeping for keeping in Keeping}
 
@@ -44,23 +47,26 @@ def select_images() -> Select[Any]:
 
 
 def image_of(row: Iterable[Any]) -> Image:
-    """The image of one row in the order of IMAGE_COLUMNS; what an earlier version kept lacks the last."""
+    """The image of one row in the order of IMAGE_COLUMNS; what an earlier version kept lacks the last
+    ones."""
     (
         uid, collection_uid, image_id, revision, sha256, keeping, path, mtime_ns,
         title, tags, source_uri, category, rating, attributes, source, source_path, created, updated,
         size_bytes, width, height, media_type, camera, lens, captured_at, *later,
     ) = row  # fmt: skip
+    sidecar, predictions = (*later, "", None)[:2] if len(later) < 2 else later
     return Image(
         uid=uid,
         collection_uid=collection_uid,
         id=image_id,
         revision=revision,
         content=Content(sha256, size_bytes, width, height, media_type, Exif(camera, lens, captured_at)),
-        original=Original(KEEPINGS[keeping], path, mtime_ns, *later),
+        original=Original(KEEPINGS[keeping], path, mtime_ns, sidecar),
         metadata=Metadata(title, tuple(tags), source_uri, category, rating, _frozen(attributes)),
         create_time=created,
         update_time=updated,
         origin=None if source is None else Origin(source, source_path),
+        labels=tuple(PredictedLabel(*each) for each in predictions or ()),
     )
 
 
@@ -88,6 +94,8 @@ def image_values(image: Image) -> dict[str, Any]:
         "create_time": image.create_time,
         "update_time": image.update_time,
         "sidecar": image.original.sidecar,
+        "labels": labels_of(image) or None,
+        "predictions": [(each.label_set, each.label, each.probability) for each in image.labels] or None,
     }
 
 
@@ -137,6 +145,19 @@ def collection_of(row: Mapping[str, Any]) -> Collection:
         create_time=row["create_time"],
         update_time=row["update_time"],
         etag=f"{row['uid']}-{int(row['update_time'].timestamp() * 1_000_000)}",
+        label_sets=_label_sets(row["label_sets"]),
+    )
+
+
+def label_sets_value(sets: Sequence[LabelSet]) -> Any:
+    """The label sets as JSON-like lists; None for none."""
+    return [(each.name, [(label.label, label.prompts) for label in each.labels]) for each in sets] or None
+
+
+def _label_sets(value: Any) -> tuple[LabelSet, ...]:
+    return tuple(
+        LabelSet(name, tuple(Label(label, tuple(prompts)) for label, prompts in labels))
+        for name, labels in value or ()
     )
 
 

@@ -39,6 +39,7 @@ collections = Table(
     Column("image_count", BigInteger, nullable=False),
     Column("create_time", UtcTime, nullable=False),
     Column("update_time", UtcTime, nullable=False),
+    Column("label_sets", JsonText),  # null where there are none; so for those of images
     **NUMBERED,
 )
 
@@ -105,6 +106,8 @@ images = Table(
     Column(
         "sidecar", String(128), nullable=False, server_default=""
     ),  # the XMP file beside it, as taken over
+    Column("labels", JsonText),  # the texts alone, for filters
+    Column("predictions", JsonText),  # set, label and probability
     UniqueConstraint("collection_uid", "id", name="images_by_id"),
     UniqueConstraint("collection_uid", "origin_key", name="images_by_origin"),
     Index("images_by_uid", "collection_uid", "uid"),

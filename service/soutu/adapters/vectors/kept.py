@@ -1,6 +1,7 @@
 """Which fields of images an index keeps beside its vectors so that searches can be filtered, and their keys.
 
-Not kept are texts of which nearly every image has one of its own: the catalogue finds those (narrows()).
+Not kept are texts of which nearly every image has one of its own, and labels, which change for all images at
+once: the catalogue finds those (narrows()).
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from soutu.domain.collection import AttributeType
 from soutu.domain.fields import ATTRIBUTE_PREFIX, SYSTEM_FIELDS
 
-_LEFT_OUT = {"name", "title", "source_uri", "content.sha256", "origin.path"}
+_LEFT_OUT = {"name", "title", "source_uri", "content.sha256", "origin.path", "labels"}
 KEPT_SYSTEM: Mapping[str, AttributeType] = {
     name: kind for name, kind in SYSTEM_FIELDS.items() if name not in _LEFT_OUT
 }

@@ -20,13 +20,14 @@ from soutu.domain.errors import invalid_field
 from soutu.domain.model import ModelCard
 from soutu.domain.revision import revision_text
 from soutu.rpc.convert.basics import checked_text, timestamp
+from soutu.rpc.convert.labels import label_set_messages, label_sets_of
 from soutu.rpc.names import generation_path
 from soutu.v1 import attribute_pb2, collection_pb2, collection_service_pb2
 
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ATTRIBUTE_LIMIT = 64
 _PARAMETER_LIMIT = 100_000
-_CHANGEABLE = frozenset(["display_name", "description", "attributes"])
+_CHANGEABLE = frozenset(["display_name", "description", "attributes", "label_sets"])
 _ATTRIBUTE_TYPES = {
     AttributeType.STRING: attribute_pb2.ATTRIBUTE_TYPE_STRING,
     AttributeType.INTEGER: attribute_pb2.ATTRIBUTE_TYPE_INTEGER,
@@ -62,6 +63,7 @@ def draft_of(request: collection_service_pb2.CreateCollectionRequest, card: Mode
         display_name=checked_text(message.display_name, "collection.display_name", 128),
         description=checked_text(message.description, "collection.description", 1_024),
         attributes=_schema(message.attributes),
+        label_sets=label_sets_of(message.label_sets),
     )
 
 
@@ -94,6 +96,7 @@ def changes_of(request: collection_service_pb2.UpdateCollectionRequest) -> Colle
         display_name=checked_text(message.display_name, "collection.display_name", 128) if named else None,
         description=checked_text(message.description, "collection.description", 1_024) if described else None,
         attributes=_schema(message.attributes) if "attributes" in paths else {},
+        label_sets=label_sets_of(message.label_sets) if "label_sets" in paths else None,
     )
 
 
@@ -142,6 +145,7 @@ def collection_message(head: Head) -> collection_pb2.Collection:
         active_generation=generation_path(collection.id, generation.id),
         image_count=collection.image_count,
         revision=revision_text(collection.uid, collection.revision),
+        label_sets=label_set_messages(collection.label_sets),
     )
 
 

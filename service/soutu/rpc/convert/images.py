@@ -6,6 +6,7 @@ from soutu.domain.collection import AttributeType
 from soutu.domain.errors import invalid_field
 from soutu.domain.image import AttributeValue, Content, Image, Keeping, Metadata
 from soutu.rpc.convert.basics import checked_text, fill_timestamp, moment
+from soutu.rpc.convert.labels import label_messages
 from soutu.rpc.names import ImageName
 from soutu.v1 import attribute_pb2, image_pb2
 
@@ -44,6 +45,8 @@ def fill_image(message: image_pb2.Image, image: Image, collection_id: str) -> No
     if image.origin:
         message.origin.source = image.origin.source
         message.origin.path = image.origin.path
+    if image.labels:
+        message.labels.extend(label_messages(image))
 
 
 def metadata_of(message: image_pb2.Image, schema: Mapping[str, AttributeType], prefix: str) -> Metadata:

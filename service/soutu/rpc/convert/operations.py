@@ -26,6 +26,7 @@ _RESPONSES: dict[OperationKind, type[Message]] = {
     OperationKind.IMPORT: admin_service_pb2.ImportCollectionResponse,
     OperationKind.PURGE: admin_service_pb2.PurgeImagesResponse,
     OperationKind.REBUILD: admin_service_pb2.RebuildIndexResponse,
+    OperationKind.RELABEL: collection_service_pb2.RelabelImagesResponse,
     OperationKind.TUNE: admin_service_pb2.TuneIndexResponse,
 }
 

@@ -1,3 +1,3 @@
 """Numbered, append-only migrations of the catalogue's schema."""
 
-NEWEST = "0005"
+NEWEST = "0006"
