@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from soutu.v1.search_pb2 import SearchParameters, SearchResponse
 
 _PAGE = 100
+_WHAT = "PATH, id:ID or text:WORDS, also PATH=0.5."
+PlusOption = Annotated[list[str] | None, typer.Option(help=f"Also like this: {_WHAT}")]
+MinusOption = Annotated[list[str] | None, typer.Option(help=f"Less like this: {_WHAT}")]
 
 
 def search(
@@ -33,12 +36,8 @@ def search(
     region: Annotated[
         str, typer.Option(help="The part to look at: LEFT,TOP,RIGHT,BOTTOM within 0 to 1.")
     ] = "",
-    plus: Annotated[
-        list[str] | None, typer.Option(help="Also like this: PATH, id:ID or text:WORDS, also PATH=0.5.")
-    ] = None,
-    minus: Annotated[
-        list[str] | None, typer.Option(help="Less like this: PATH, id:ID or text:WORDS, also PATH=0.5.")
-    ] = None,
+    plus: PlusOption = None,
+    minus: MinusOption = None,
     limit: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many matches.")] = 10,
     min_score: Annotated[
         float | None, typer.Option(min=-1, max=1, help="No matches below this score.")
