@@ -28,7 +28,7 @@ class OpenVino:
     """Opens artefacts for an OnnxEmbedder of `threads` threads.
 
     With `bfloat16` it computes in that type where the processor has instructions for it: vectors then differ
-    a little from those of ONNX Runtime (docs/decisions/0030-openvino-is-run-once-first.md has cosines).
+    a little from those of ONNX Runtime (docs/decisions/0026-openvino-is-run-once-first.md has cosines).
     """
 
     def __init__(self, threads: int, bfloat16: bool = True) -> None:
@@ -40,7 +40,7 @@ class OpenVino:
         """The tower, ready to run (blocking); INFERENCE_UNAVAILABLE if OpenVINO refuses it.
 
         It is run once, with no other model: two threads that use OpenVINO's binding for the first time at the
-        same moment wait for each other for ever (docs/decisions/0030-openvino-is-run-once-first.md).
+        same moment wait for each other for ever (docs/decisions/0026-openvino-is-run-once-first.md).
         """
         try:
             with self._one_at_a_time:
