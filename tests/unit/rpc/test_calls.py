@@ -103,4 +103,4 @@ async def test_refused_requests_are_gone_without_the_garbage_collector(log: io.S
 
 
 def requests_alive() -> int:
-    return sum(isinstance(each, health_pb2.HealthCheckRequest) for each in gc.get_objects())
+    return sum(type(each) is health_pb2.HealthCheckRequest for each in gc.get_objects())
