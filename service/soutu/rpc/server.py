@@ -45,7 +45,7 @@ _CALLS_AT_ONCE = 2_000
 
 # Each takes one call in a round of the event loop, which is too few where there is much to refuse (0017).
 # Linux spreads connections over all that listen on a port; elsewhere one would get them all.
-_LISTENERS = 4
+_LISTENERS = 8
 _SHARES_PORTS = sys.platform == "linux"
 
 # gRPC unpacks a message before it looks at its size: a megabyte may become a gigabyte (decision 0018).
