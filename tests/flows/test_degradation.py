@@ -23,7 +23,7 @@ AWAY_S = 6.0
 SETTLED_S = 2.0  # until what was under way when the part went has ended, and breakers know
 WAITS = {
     "SOUTU_INFERENCE_WAIT_S": "1",
-    "SOUTU_CACHE_WAIT_S": "0.1",
+    "SOUTU_CACHE_WAIT_S": "0.3",
     "SOUTU_INDEX_WAIT_S": "2",
     "SOUTU_INDEX_INDEXED_WAIT_S": "3",
 }
