@@ -13,8 +13,8 @@ from tests.flows.served import Served, until
 PICTURE = b"\xff\xd8" + bytes(15_000_000)
 HERE = "collections/c"
 MISSING = "collections/missing"
-# After 200 calls with 3 GB together: some ten that gRPC and the allocator have not let go of yet.
-GROWN_BYTES = 150 * 1024 * 1024
+# After 200 calls with 3 GB together: some five that gRPC and the allocator have not let go of yet.
+GROWN_BYTES = 90 * 1024 * 1024
 
 
 def refused_calls(server: Served) -> list[Callable[[], object]]:
