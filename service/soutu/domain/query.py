@@ -146,6 +146,17 @@ class Match(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """What one read of the catalogue tells a search: the images among its candidates that exist now, by uid,
+    the collection's revision now, and whether the head that it was asked with still `holds`, its collection's
+    revision and count of images aside."""
+
+    images: Mapping[int, Image]
+    revision: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Degradation:
     """A part of the work that was left out or done with less, and why."""
 
@@ -159,7 +170,8 @@ TEXT_CUT = Degradation("text", Reason.TEXT_TRUNCATED.name)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a search found and how the answer was made. `stages_s` are seconds by stage name, in order."""
+    """What a search found and how the answer was made. `stages_s` are seconds by stage name, in order. It is
+    `current` where the revision was the collection's before it was made, and is so still."""
 
     collection_id: str
     generation_id: str
@@ -169,4 +181,4 @@ class Answer:
     next_page_token: str = ""
     stages_s: Mapping[str, float] = field(default_factory=dict)
     degraded: tuple[Degradation, ...] = ()
-    cached: bool = False
+    current: bool = False

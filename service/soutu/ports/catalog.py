@@ -22,6 +22,7 @@ from soutu.domain.image import Content, Image, KnownFile
 from soutu.domain.lead import Lead, Standing
 from soutu.domain.model import ModelRef
 from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.query import Joined
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write
 
 CaughtUp = Callable[[int], Awaitable[bool]]
@@ -35,6 +36,15 @@ class CollectionCatalog(Protocol):
 
     async def head(self, collection_id: str, generation_id: str = "") -> Head:
         """The collection with its active or the named generation; COLLECTION_NOT_FOUND and so on."""
+        ...
+
+    async def recent_head(self, collection_id: str, generation_id: str = "") -> Head:
+        """As `head`, or as it was seen last: `joined` tells whether it still holds."""
+        ...
+
+    async def joined(self, head: Head, uids: Sequence[int]) -> Joined:
+        """The join of a search, in one read. COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once what the head
+        is about is gone."""
         ...
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...
@@ -114,7 +124,7 @@ class ImageCatalog(Protocol):
     async def image(self, collection_uid: int, image_id: str) -> Image: ...
 
     async def images(self, collection_uid: int, uids: Sequence[int]) -> Mapping[int, Image]:
-        """The images among `uids` that exist now, in one read: the join of a search."""
+        """The images among `uids` that exist now, in one read."""
         ...
 
     async def list_images(self, collection_uid: int, after_id: str, limit: int) -> Sequence[Image]: ...

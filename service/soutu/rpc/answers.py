@@ -8,19 +8,15 @@ of the request's bytes: so it is found before anything is decoded, and a write m
 import asyncio
 import hashlib
 import struct
-from collections.abc import Awaitable, Callable
 
 from google.protobuf.message import DecodeError
 
-from soutu.domain.errors import SoutuError
-from soutu.observe.logs import logger
 from soutu.ports import Cache
 from soutu.search.search import Opening
 from soutu.v1 import search_pb2
 
 _KEY = struct.Struct(">6sQQQI32s")
 _HASHED_AT_ONCE_BYTES = 1024 * 1024  # half a millisecond of the event loop
-_log = logger(__name__)
 
 
 def _digest(request: search_pb2.SearchRequest) -> bytes:
@@ -64,22 +60,13 @@ class Answers:
         del response.report.stages[:]
         return response
 
-    def keep(
-        self, key: bytes, response: search_pb2.SearchResponse, is_current: Callable[[], Awaitable[bool]]
-    ) -> None:
-        """Keeps an answer that nothing was left out of, once it `is_current` still; nobody waits for that."""
+    def keep(self, key: bytes, response: search_pb2.SearchResponse) -> None:
+        """Keeps an answer that is current and that nothing was left out of; nobody waits for that."""
         if key not in self._keeping:
-            keeping = asyncio.create_task(self._keep(key, response.SerializeToString(), is_current))
+            keeping = asyncio.create_task(self._cache.put(key, response.SerializeToString()))
             self._keeping[key] = keeping
             keeping.add_done_callback(lambda _: self._keeping.pop(key))
 
     async def close(self) -> None:
         """Waits for what is being kept."""
         await asyncio.gather(*self._keeping.values())
-
-    async def _keep(self, key: bytes, value: bytes, is_current: Callable[[], Awaitable[bool]]) -> None:
-        try:
-            if await is_current():
-                await self._cache.put(key, value)
-        except SoutuError as error:
-            _log.debug("an answer is not kept", reason=error.reason.name)

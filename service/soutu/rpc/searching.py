@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from google.rpc import status_pb2
 
-from soutu.domain.errors import SoutuError, invalid_field
-from soutu.domain.query import Answer, Subject, pictures_in, with_subjects
+from soutu.domain.errors import SoutuError, Status, invalid_field
+from soutu.domain.query import Answer, Query, Subject, pictures_in, with_subjects
 from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admission import Admission
@@ -26,13 +26,14 @@ from soutu.rpc.errors import status_of
 from soutu.rpc.names import collection_name, generation_path, model_name
 from soutu.search.compare import Comparison, Comparisons, Space
 from soutu.search.fetching import Fetches
-from soutu.search.search import Searches
+from soutu.search.search import HeadMovedError, Opening, Searches
 from soutu.v1 import search_pb2, search_pb2_grpc
 
 BATCH_LIMIT = 16
 _EMBED_LIMIT = 32
 # The share of the time left that a search may wait for min_revision, so that it can still say so.
 _WAIT_SHARE = 0.9
+_FINAL = {Status.RESOURCE_EXHAUSTED, Status.DEADLINE_EXCEEDED, Status.CANCELLED}  # whatever the head is
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
@@ -103,10 +104,23 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
         query = query_of(request, wait_s)
         opening = await self._searches.open(query)
+        try:
+            return await self._answered(request, query, opening, context)
+        except (HeadMovedError, SoutuError) as error:
+            if isinstance(error, SoutuError) and not await self._comes_of_moving(error, opening):
+                raise
+        return await self._answered(request, query, await self._searches.open(query, anew=True), context)
+
+    async def _answered(
+        self, request: search_pb2.SearchRequest, query: Query, opening: Opening, context: Context
+    ) -> search_pb2.SearchResponse:
+        """The answer by what was opened, kept or made; HeadMovedError where that holds no more."""
         key = await self._answers.key(request, opening)
         if key:
             kept = await self._answers.recall(key)
             self._metrics.cache_read("answers", kept is not None)
+            if kept and not await self._searches.is_current(opening):
+                raise HeadMovedError
             if kept:
                 return kept
         subjects: Sequence[Subject] = ()
@@ -117,10 +131,14 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         async with self._turn(subjects, context):
             answer = await self._searches.answer(opening, query)
         response = answer_message(answer, request)
-        if key and not answer.degraded:
-            self._answers.keep(key, response, lambda: self._searches.still_current(opening))
+        if key and answer.current and not answer.degraded:
+            self._answers.keep(key, response)
         self._count(answer)
         return response
+
+    async def _comes_of_moving(self, error: SoutuError, opening: Opening) -> bool:
+        """Whether a search may succeed, or fail with another error, once it is opened anew."""
+        return error.reason.status not in _FINAL and await self._searches.has_moved(opening)
 
     @asynccontextmanager
     async def _turn(self, subjects: Sequence[Subject], context: Context) -> AsyncIterator[None]:

@@ -28,11 +28,13 @@ class Absence:
         self._heard_at = -longest_s
         self._heads: OrderedDict[tuple[str, str], Head] = OrderedDict()
 
-    async def head(self, collection_id: str, generation_id: str = "") -> Seen:
-        """The head as the catalogue gives it, or as it was seen last; errors as of `Catalog.head`."""
+    async def head(self, collection_id: str, generation_id: str = "", *, recent: bool = False) -> Seen:
+        """The head as the catalogue gives it (by `recent_head` if that will do), or as it was seen last;
+        errors as of `Catalog.head`."""
         key = (collection_id, generation_id)
+        ask = self._catalog.recent_head if recent else self._catalog.head
         try:
-            head = await self._catalog.head(collection_id, generation_id)
+            head = await ask(collection_id, generation_id)
         except SoutuError as error:
             if key not in self._heads or not self.bears(error):
                 raise

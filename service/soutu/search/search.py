@@ -3,7 +3,7 @@
 head -> filter -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from soutu.domain.collection import GenerationState, Head
@@ -12,7 +12,7 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.fields import fields_of
 from soutu.domain.filter import Filter
 from soutu.domain.image import Image
-from soutu.domain.query import Answer, Candidate, Degradation, Match, Query, Scope
+from soutu.domain.query import Answer, Candidate, Degradation, Joined, Match, Query, Scope
 from soutu.domain.revision import revision_number, revision_text
 from soutu.filters.evaluate import accepts
 from soutu.filters.parse import parse_filter
@@ -29,12 +29,13 @@ _FEW = 10_000  # images that the catalogue names for the index to look at, and n
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a search found at its beginning: the head, how far the index had followed, and what was left out
-    already."""
+    already. Unless it was read `anew`, the head is one that was seen before, which the join confirms."""
 
     head: Head
     followed: int
     stages: Stages
     degraded: tuple[Degradation, ...] = ()
+    anew: bool = False
 
     @property
     def current(self) -> bool:
@@ -44,11 +45,17 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The matches of one page, whether more may follow, and what was left out."""
+    """The matches of one page, whether more may follow, what was left out, and the collection's revision when
+    they were joined, None where the catalogue was away."""
 
     matches: tuple[Match, ...]
     more: bool
+    revision: int | None
     degraded: tuple[Degradation, ...] = ()
+
+
+class HeadMovedError(Exception):
+    """The head that a search went by holds no more; it is to be opened anew."""
 
 
 class Searches:
@@ -74,35 +81,48 @@ class Searches:
 
     async def search(self, query: Query) -> Answer:
         """The page of matches that `query` asks for."""
-        return await self.answer(await self.open(query), query)
+        return await self.answer(await self.open(query, anew=True), query)
 
-    async def open(self, query: Query) -> Opening:
+    async def open(self, query: Query, *, anew: bool = False) -> Opening:
         """What the query is about, once its index is ready and has its min_revision: COLLECTION_NOT_FOUND,
         GENERATION_NOT_FOUND, GENERATION_UNREADY, INDEX_UNREADY, REVISION_INVALID, REVISION_NOT_REACHED,
         PAGE_TOKEN_INVALID, PAGE_TOKEN_EXPIRED."""
         stages = Stages()
+        anew = anew or bool(query.min_revision or query.page_token)
         with stages.time("head"):
-            seen = await self._head(query)
+            seen = await self._head(query, recent=not anew)
             await self._check_ready(seen, query)
         followed = self._following.followed(seen.head.generation)
-        return Opening(seen.head, followed, stages, _without_catalog(seen.error))
+        return Opening(seen.head, followed, stages, _without_catalog(seen.error), anew)
 
-    async def still_current(self, opening: Opening) -> bool:
-        """Whether nothing has changed since the opening."""
-        collection, generation = opening.head.collection, opening.head.generation
-        head = await self._catalog.head(collection.id, generation.id)
-        return (
-            head.collection.uid == collection.uid
-            and head.collection.revision == self._following.followed(generation) == opening.followed
-        )
+    async def is_current(self, opening: Opening) -> bool:
+        """Whether nothing has changed since a `current` opening, as far as the catalogue is there to tell."""
+        if opening.anew:
+            return True
+        try:
+            now = await self._catalog.joined(opening.head, ())
+        except SoutuError as error:
+            if self._absence.bears(error):
+                return True
+            raise
+        return now.holds and self._is_still(opening, now.revision)
+
+    async def has_moved(self, opening: Opening) -> bool:
+        """Whether an error may have come of a head that does not hold any more."""
+        if opening.anew:
+            return False
+        try:
+            return not (await self._catalog.joined(opening.head, ())).holds
+        except SoutuError as error:
+            return error.reason is not Reason.CATALOG_UNAVAILABLE
 
     async def answer(self, opening: Opening, query: Query) -> Answer:
-        """The page of matches that `query` asks for, in what was opened for it."""
+        """The page of matches that `query` asks for, in what was opened for it; HeadMovedError."""
         head, stages = opening.head, opening.stages
         wanted = parse_filter(query.filter, head.collection)
         page, cut = await self._page(head, query, stages)
         scope = await self._scope(head, wanted, query, stages)
-        found = await self._find(head, query, page, scope, stages)
+        found = await self._find(opening, query, page, scope)
         return Answer(
             collection_id=head.collection.id,
             generation_id=head.generation.id,
@@ -112,13 +132,19 @@ class Searches:
             next_page_token=self._next(query, page, found),
             stages_s=stages.seconds,
             degraded=cut + (found.degraded or opening.degraded),
+            current=opening.current
+            and found.revision is not None
+            and self._is_still(opening, found.revision),
         )
 
-    async def _head(self, query: Query) -> Seen:
+    def _is_still(self, opening: Opening, revision: int) -> bool:
+        return revision == self._following.followed(opening.head.generation) == opening.followed
+
+    async def _head(self, query: Query, *, recent: bool) -> Seen:
         """The collection with its active or the named generation; a page token goes on in its own, also when
         another has been published since."""
         if not query.page_token:
-            return await self._absence.head(query.collection_id, query.generation_id)
+            return await self._absence.head(query.collection_id, query.generation_id, recent=recent)
         page, seen = self._tokens.read(query), await self._absence.head(query.collection_id)
         if page.collection_uid != seen.head.collection.uid:
             raise SoutuError(Reason.PAGE_TOKEN_EXPIRED, "The collection of the page token is gone.")
@@ -160,8 +186,9 @@ class Searches:
             uids = await self._catalog.find_uids(head.collection.uid, wanted, self._few + 1)
         return Scope(wanted, frozenset(uids) if len(uids) <= self._few else None, query.exact)
 
-    async def _find(self, head: Head, query: Query, page: Page, scope: Scope, stages: Stages) -> Found:
+    async def _find(self, opening: Opening, query: Query, page: Page, scope: Scope) -> Found:
         """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand."""
+        head, stages = opening.head, opening.stages
         hidden = await self._hidden(head, query, page)
         wanted = min(query.page_size, MATCH_LIMIT - page.place.shown)
         limit = page.place.shown + wanted + len(hidden) + _SPARE
@@ -170,9 +197,9 @@ class Searches:
                 candidates = await self._nearest(head, page.vector, limit, scope, query.candidates)
             standing = [each for each in candidates if _stands(each, query, page.place, hidden)]
             with stages.time("join"):
-                matches, degraded = await self._join(head, standing, scope)
+                matches, revision, degraded = await self._join(opening, standing, scope)
             if len(matches) > wanted or len(candidates) < limit or _below(candidates[-1], query):
-                return Found(tuple(matches[:wanted]), len(matches) > wanted, degraded)
+                return Found(tuple(matches[:wanted]), len(matches) > wanted, revision, degraded)
             limit *= 2
 
     async def _hidden(self, head: Head, query: Query, page: Page) -> frozenset[int]:
@@ -192,24 +219,28 @@ class Searches:
         return found
 
     async def _join(
-        self, head: Head, candidates: Sequence[Candidate], scope: Scope
-    ) -> tuple[list[Match], tuple[Degradation, ...]]:
-        """The candidates that are images now, and satisfy the filter now; points that disagree with their row
-        are looked at again. While the catalogue is away, their names as the index keeps them."""
+        self, opening: Opening, candidates: Sequence[Candidate], scope: Scope
+    ) -> tuple[list[Match], int | None, tuple[Degradation, ...]]:
+        """The candidates that are images now and satisfy the filter now, and the revision of now; points that
+        disagree with their row are looked at again. While the catalogue is away, their names as the index
+        keeps them."""
+        head = opening.head
         try:
-            rows = await self._catalog.images(head.collection.uid, [each.uid for each in candidates])
+            now = await self._catalog.joined(head, [each.uid for each in candidates])
         except SoutuError as error:
             if scope.filter is not None or not self._absence.bears(error):
                 raise
-            return await self._named(head, candidates, error), _without_catalog(error)
+            return await self._named(head, candidates, error), None, _without_catalog(error)
+        if not (now.holds or opening.anew):
+            raise HeadMovedError
         self._absence.heard()
-        self._report(head, candidates, rows)
+        self._report(head, candidates, now)
         matches = [
             _match(each, row.id, row)
             for each in candidates
-            if (row := rows.get(each.uid)) and _satisfies(row, scope)
+            if (row := now.images.get(each.uid)) and _satisfies(row, scope)
         ]
-        return matches, ()
+        return matches, now.revision, ()
 
     async def _named(self, head: Head, candidates: Sequence[Candidate], error: SoutuError) -> list[Match]:
         names = await self._index.names(head.generation.uid, [each.uid for each in candidates])
@@ -217,14 +248,14 @@ class Searches:
             raise error
         return [_match(each, names[each.uid]) for each in candidates if each.uid in names]
 
-    def _report(self, head: Head, candidates: Sequence[Candidate], rows: Mapping[int, Image]) -> None:
+    def _report(self, head: Head, candidates: Sequence[Candidate], now: Joined) -> None:
         followed = self._following.followed(head.generation)
-        if followed < head.collection.revision:
+        if followed < now.revision:
             return
         stale = [
             each.uid
             for each in candidates
-            if (row := rows.get(each.uid)) is None or each.revision != row.revision <= followed
+            if (row := now.images.get(each.uid)) is None or each.revision != row.revision <= followed
         ]
         if stale:
             self._following.suspect(head.generation, stale)

@@ -12,8 +12,7 @@ from soutu.adapters.vectors.exact import ExactIndex
 from soutu.domain.collection import Head, IndexSpec
 from soutu.domain.embedding import rounded
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.image import Image
-from soutu.domain.query import Answer, Degradation, GivenVector, Part, Point, Query
+from soutu.domain.query import Answer, Degradation, GivenVector, Joined, Part, Point, Query
 from soutu.domain.revision import revision_text
 from soutu.ports import Catalog, ModelStore
 from soutu.search.absence import Absence
@@ -39,9 +38,11 @@ class Away:
         self._answer()
         return Head(replace(COLLECTION, revision=SIZE), replace(generation(), model=MODEL))
 
-    async def images(self, collection_uid: int, uids: Sequence[int]) -> dict[int, Image]:
+    recent_head = head
+
+    async def joined(self, head: Head, uids: Sequence[int]) -> Joined:
         self._answer()
-        return {uid: image(uid, uid) for uid in uids}
+        return Joined({uid: image(uid, uid) for uid in uids}, SIZE, holds=True)
 
     def _answer(self) -> None:
         if self.away:

@@ -38,8 +38,7 @@ class SqlClearing(CatalogPart):
             await connection.execute(delete(requests).where(requests.c.collection_uid == uid))
             await connection.execute(delete(collections).where(collections.c.uid == uid))
 
-        memory = self._database.memory
-        await self._database.write(begin, memory.clear if memory else None)
+        await self._database.write(begin, self._database.memory.clear)
         while await self._database.write(some):
             pass
         await self._database.write(end)

@@ -58,12 +58,19 @@ _NAMED = _heads(generations.c.id == bindparam("generation"))
 class SqlCollections(CatalogPart):
     """Keeps the collection part of the Catalog port.
 
-    On a database that no other process writes to, heads are remembered until the next write.
+    Heads are remembered: until the next write, or, where other processes write, until `joined` has seen that
+    they hold no more.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database, clock)
         self._heads: dict[tuple[str, str], tuple[int, Head]] = {}
+
+    async def recent_head(self, collection_id: str, generation_id: str = "") -> Head:
+        """As `head`, or as it was seen last: `joined` tells whether it still holds."""
+        if self._database.shared and (known := self._heads.get((collection_id, generation_id))):
+            return known[1]
+        return await self.head(collection_id, generation_id)
 
     async def create_collection(self, draft: CollectionDraft) -> Collection:
         """The new, empty collection with its first generation "g1", READY; COLLECTION_EXISTS."""
@@ -85,20 +92,34 @@ class SqlCollections(CatalogPart):
         """The collection with its active or the named generation: COLLECTION_NOT_FOUND,
         GENERATION_NOT_FOUND."""
         written, known = self._heads.get((collection_id, generation_id), (-1, None))
-        if known is not None and written == self._database.written:
+        if known is not None and written == self._database.written and not self._database.shared:
             return known
         written = self._database.written
-        head = await self._read_head(collection_id, generation_id)
-        if self._database.memory:
-            if len(self._heads) >= _REMEMBERED:
-                self._heads.clear()
-            self._heads[collection_id, generation_id] = (written, head)
+        try:
+            head = await self._read_head(collection_id, generation_id)
+        except SoutuError as error:
+            if error.reason is not Reason.CATALOG_UNAVAILABLE:
+                self._heads.pop((collection_id, generation_id), None)
+            raise
+        if len(self._heads) >= _REMEMBERED:
+            self._heads.clear()
+        self._heads[collection_id, generation_id] = (written, head)
         return head
+
+    def _see(self, head: Head) -> None:
+        """Remembers the head as it is now, where it is remembered as it was."""
+        for generation_id in ("", head.generation.id):
+            key = (head.collection.id, generation_id)
+            written, known = self._heads.get(key, (0, None))
+            if known is not None and known.generation.uid == head.generation.uid:
+                self._heads[key] = (written, head)
 
     async def _read_head(self, collection_id: str, generation_id: str) -> Head:
         statement = _NAMED if generation_id else _ACTIVE
         bound = {"collection": collection_id, **({"generation": generation_id} if generation_id else {})}
-        return _head_of(await self._database.mappings(statement, bound))
+        names = statement.selected_columns.keys()
+        rows = await self._database.short_rows(statement, bound)
+        return _head_of([dict(zip(names, row, strict=True)) for row in rows])
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]:
         """Up to `limit` collections with id > `after_id`, by id."""

@@ -62,9 +62,8 @@ class SqlCommits(CatalogPart):
                 await remember(connection, collection_uid, request, done, now)
             return done
 
-        memory = self._database.memory
         async with self._commits:
-            return await self._database.write(work, (lambda: memory.forget(touched)) if memory else None)
+            return await self._database.write(work, lambda: self._database.memory.forget(touched))
 
 
 @dataclass(frozen=True, slots=True)

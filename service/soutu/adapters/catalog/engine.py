@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Executable, Row
+from sqlalchemy import URL, Executable, Row, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -38,12 +38,16 @@ class Ways:
 class Database:
     """One database: connections that read, and connections that write.
 
-    `memory` is there where nobody else writes to it; `written` counts the transactions that have ended here.
+    `written` counts the transactions that have ended here. Where it is `shared`, other processes write to it,
+    too, so what is remembered of it has to be confirmed before it is used.
     Every method raises CATALOG_UNAVAILABLE when the database cannot do its part.
     """
 
-    def __init__(self, reads: Reads, writer: AsyncEngine, ways: Ways, memory: RowMemory | None) -> None:
+    def __init__(
+        self, reads: Reads, writer: AsyncEngine, ways: Ways, memory: RowMemory, *, shared: bool
+    ) -> None:
         self.memory = memory
+        self.shared = shared
         self.written = 0
         self._reads = reads
         self._writer = writer
@@ -65,19 +69,18 @@ class Database:
         """Whether it is a file of this process, and no server's."""
         return self.url.get_backend_name() == "sqlite"
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turns the driver's errors into CATALOG_UNAVAILABLE, for those that use the driver itself."""
-        try:
-            yield
-        except self._writer.dialect.loaded_dbapi.Error as error:
-            raise SoutuError(Reason.CATALOG_UNAVAILABLE, self._ways.explain(error)) from error
-
     async def rows(
         self, statement: Executable, parameters: Mapping[str, object] | None = None
     ) -> Sequence[tuple[Any, ...]]:
         """All rows of one SELECT: a single statement is a consistent view by itself."""
         return await self._read(statement, parameters)
+
+    async def short_rows(
+        self, statement: Select[Any], parameters: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """As `rows`, for a statement that is made once and reads little each time: what every search asks."""
+        with self.translated():
+            return await self._reads.short_rows(statement, parameters)
 
     async def mappings(
         self, statement: Executable, parameters: Mapping[str, object] | None = None
@@ -102,7 +105,7 @@ class Database:
 
     async def alter(self, work: Work[None]) -> None:
         """Does `work` in one transaction, however long it takes: for changes of the schema."""
-        with self._translated():
+        with self.translated():
             async with self._writer.connect() as connection:
                 await work(connection)
                 await connection.commit()
@@ -117,11 +120,11 @@ class Database:
     async def _read(
         self, statement: Executable, parameters: Mapping[str, object] | None = None
     ) -> Sequence[Row[Any]]:
-        with self._translated():
+        with self.translated():
             return await self._reads.rows(statement, parameters)
 
     async def _transaction(self, work: Work[T]) -> T:
-        with self._translated():
+        with self.translated():
             for turn in count(1):
                 attempt = _Attempt(self._writer, self._ways.wait_s)
                 try:
@@ -140,9 +143,12 @@ class Database:
             task.exception()  # taken note of here, in case the caller is gone
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turns SQLAlchemy's and the driver's own errors into CATALOG_UNAVAILABLE."""
         try:
             yield
+        except self._writer.dialect.loaded_dbapi.Error as error:
+            raise SoutuError(Reason.CATALOG_UNAVAILABLE, self._ways.explain(error)) from error
         except DBAPIError as error:
             raise SoutuError(Reason.CATALOG_UNAVAILABLE, self._ways.explain(error.orig)) from error
         except PoolTimeout as error:

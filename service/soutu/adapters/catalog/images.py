@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import BigInteger, BindParameter, ScalarSelect, bindparam, select
 
+from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import KEEPINGS, chunks, image_of, origin_key, select_images
 from soutu.adapters.catalog.tables import collections, contents, images
@@ -61,6 +62,17 @@ _REVISIONS = (
 )
 
 
+async def read_images(database: Database, collection_uid: int, uids: Sequence[int]) -> dict[int, Image]:
+    """The images among `uids` that exist now, remembered from here on."""
+    found: dict[int, Image] = {}
+    with database.memory.reading() as reading:
+        for some in chunks(uids, _CHUNK):
+            rows = await database.short_rows(_BY_UID, {"collection": collection_uid, "uids": some})
+            found |= {row[0]: image_of(row) for row in rows}
+        reading.rows = found
+    return found
+
+
 class SqlImages(CatalogPart):
     """Keeps the reading part of the Catalog port. A deleted collection has no images from its deletion on."""
 
@@ -74,23 +86,12 @@ class SqlImages(CatalogPart):
         return image_of(rows[0])
 
     async def images(self, collection_uid: int, uids: Sequence[int]) -> Mapping[int, Image]:
-        """The images among `uids` that exist now, in one read (of up to 1,000): the join of a search."""
-        memory = self._database.memory
-        found = memory.known(collection_uid, uids) if memory else {}
+        """The images among `uids` that exist now, in one read (of up to 1,000)."""
+        shared = self._database.shared
+        found = {} if shared else self._database.memory.known(collection_uid, uids)
         missing = [uid for uid in uids if uid not in found]
-        if not missing:
-            return found
-        if not memory:
-            return found | await self._read_images(collection_uid, missing)
-        with memory.reading() as reading:
-            reading.rows = await self._read_images(collection_uid, missing)
-        return found | dict(reading.rows)
-
-    async def _read_images(self, collection_uid: int, uids: Sequence[int]) -> dict[int, Image]:
-        found: dict[int, Image] = {}
-        for some in chunks(uids, _CHUNK):
-            rows = await self._database.rows(_BY_UID, {"collection": collection_uid, "uids": some})
-            found |= {row[0]: image_of(row) for row in rows}
+        if missing:
+            found |= await read_images(self._database, collection_uid, missing)
         return found
 
     async def list_images(self, collection_uid: int, after_id: str, limit: int) -> Sequence[Image]:

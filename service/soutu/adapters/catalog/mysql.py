@@ -7,15 +7,20 @@ a row is locked is as new as the lock; and no gaps between rows are locked, whic
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from soutu.adapters.catalog.engine import Database, Ways
+from soutu.adapters.catalog.memory import RowMemory
 from soutu.adapters.catalog.reading import ServerReads
 from soutu.domain.errors import Reason, SoutuError
+
+if TYPE_CHECKING:
+    from soutu.adapters.catalog.quick import QuickReads
 
 _LOCK_WAIT_S = 5
 _IDLE_S = 4  # less than waiters wait, so that they go on
@@ -49,12 +54,13 @@ class Pool:
     wait_s: float = 30.0
 
 
-def mysql_database(url: URL, pool: Pool) -> Database:
-    """A database on the server that `url` names, which other processes may write to: nothing is remembered.
-    Connections are opened when first used."""
-    reads = ServerReads(_readers(url, pool), pool.size, pool.wait_s)
+def mysql_database(url: URL, pool: Pool, remembered: int) -> Database:
+    """A database on the server that `url` names, which other processes may write to,
+    of which so many images' rows may be remembered. Connections are opened when first used."""
     writer = _writer(url, pool)
-    return Database(reads, writer, Ways(explain, undone, pool.size, pool.wait_s), None)
+    reads = ServerReads(_readers(url, pool), pool.size, pool.wait_s, _quick(url, pool, writer.dialect))
+    ways = Ways(explain, undone, pool.size, pool.wait_s)
+    return Database(reads, writer, ways, RowMemory(remembered), shared=True)
 
 
 def undone(error: BaseException | None) -> bool:
@@ -135,6 +141,15 @@ def _writer(url: URL, pool: Pool) -> AsyncEngine:
             isolation_level="READ COMMITTED",
             connect_args=arguments,
         )
+
+
+def _quick(url: URL, pool: Pool, dialect: Dialect) -> "QuickReads":
+    from soutu.adapters.catalog.mysql_connection import MendedConnection
+    from soutu.adapters.catalog.quick import QuickReads
+
+    _, options = dialect.create_connect_args(url)
+    connect = partial(MendedConnection.connect, **options, **_CONNECT, init_command=_SESSION, autocommit=True)
+    return QuickReads(dialect, connect, size=pool.size, recycle_s=pool.recycle_s, wait_s=pool.wait_s)
 
 
 def _kept(pool: Pool) -> dict[str, Any]:

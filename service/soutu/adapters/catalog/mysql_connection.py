@@ -20,6 +20,14 @@ class MendedConnection(Connection):  # type: ignore[misc]  # the library has no 
         await connection._connect()
         return connection
 
+    was_lost = False
+
+    def give_up(self) -> None:
+        """Closes it, as what comes over it next may belong to something else; `was_lost` says whether the
+        server had closed it before."""
+        self.was_lost = self._reader is None or self._reader.at_eof()
+        self.close()
+
     def escape(self, obj: object) -> Any:
         """The value as SQL has it."""
         return f"X'{obj.hex()}'" if isinstance(obj, bytes) else super().escape(obj)

@@ -4,10 +4,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Engine, Executable, Row
+from sqlalchemy import Engine, Executable, Row, Select
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from soutu.adapters.catalog.quick import QuickReads  # its driver may not be there
 
 Parameters = Mapping[str, object] | None
 
@@ -17,6 +20,12 @@ class Reads(Protocol):
 
     async def rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
         """All rows; raises the driver's errors."""
+        ...
+
+    async def short_rows(
+        self, statement: Select[Any], parameters: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """As `rows`, for a statement that is made once and reads little each time."""
         ...
 
     async def close(self) -> None:
@@ -40,6 +49,12 @@ class ThreadReads:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._rows, statement, parameters)
 
+    async def short_rows(
+        self, statement: Select[Any], parameters: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """As `rows`."""
+        return await self.rows(statement, parameters)
+
     async def close(self) -> None:
         """Waits for the reads under way."""
         await asyncio.to_thread(self._threads.shutdown)
@@ -51,17 +66,28 @@ class ThreadReads:
 
 
 class ServerReads(ThreadReads):
-    """As ThreadReads, on connections to a server: for its short answers, too, the hand-overs of an
-    asynchronous driver cost as much again as the reading.
+    """As ThreadReads, on connections to a server, but for short reads, which are `quick`.
 
     A connection that was lost since it was used last is noticed by the first read on it, which is then run
     again on a new one: that costs nothing as long as none is lost. One that has been waited for in vain for
     `wait_s`, as its engine is to be told, is not tried again.
     """
 
-    def __init__(self, engine: Engine, threads: int, wait_s: float) -> None:
+    def __init__(self, engine: Engine, threads: int, wait_s: float, quick: "QuickReads") -> None:
         super().__init__(engine, threads)
         self._wait_s = wait_s
+        self._quick = quick
+
+    async def short_rows(
+        self, statement: Select[Any], parameters: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """As Reads."""
+        return await self._quick.rows(statement, parameters)
+
+    async def close(self) -> None:
+        """As Reads."""
+        await self._quick.close()
+        await super().close()
 
     def _rows(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
         begun_s = time.monotonic()

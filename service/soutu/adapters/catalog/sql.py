@@ -15,6 +15,7 @@ from soutu.adapters.catalog.embeddings import SqlEmbeddings
 from soutu.adapters.catalog.engine import Database
 from soutu.adapters.catalog.generations import SqlGenerations
 from soutu.adapters.catalog.images import SqlImages
+from soutu.adapters.catalog.joining import SqlJoining
 from soutu.adapters.catalog.leading import SqlLeading
 from soutu.adapters.catalog.mysql import Pool, mysql_database
 from soutu.adapters.catalog.operations import SqlOperations
@@ -29,6 +30,7 @@ from soutu.ports import Clock
 
 
 class SqlCatalog(
+    SqlJoining,
     SqlCollections,
     SqlGenerations,
     SqlClearing,
@@ -50,8 +52,8 @@ class SqlCatalog(
     @classmethod
     async def open(cls, url: str, clock: Clock, *, remembered: int = 1_000, pool: Pool | None = None) -> Self:
         """The catalogue at `url`, migrated to our schema and with interrupted deletions finished:
-        "sqlite+aiosqlite:////path/catalog.db", which keeps the rows of up to `remembered` images in memory,
-        or "mysql+aiomysql://user:password@host:port/database", which keeps connections in `pool`.
+        "sqlite+aiosqlite:////path/catalog.db", or "mysql+aiomysql://user:password@host:port/database", which
+        keeps connections in `pool`. The rows of up to `remembered` images stay in memory.
         CATALOG_UNAVAILABLE, also for a schema newer than ours."""
         catalog = cls(_database(url, remembered, pool or Pool()), clock)
         database = catalog._database
@@ -83,5 +85,5 @@ def _database(url: str, remembered: int, pool: Pool) -> Database:
     return (
         sqlite_database(named, remembered)
         if named.get_backend_name() == "sqlite"
-        else mysql_database(named, pool)
+        else mysql_database(named, pool, remembered)
     )

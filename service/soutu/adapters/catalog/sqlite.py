@@ -37,7 +37,7 @@ def sqlite_database(url: URL, remembered: int) -> Database:
     """A database on the file that `url` names, of which so many images' rows may be remembered; connections
     are opened when first used."""
     reads = ThreadReads(_readers(url), _READERS)
-    return Database(reads, _writer(url), Ways(explain, _undone), RowMemory(remembered))
+    return Database(reads, _writer(url), Ways(explain, _undone), RowMemory(remembered), shared=False)
 
 
 def explain(error: BaseException | None) -> str:

@@ -27,10 +27,9 @@ class SqlWarming(CatalogPart):
     """Keeps the warming part of the Catalog port."""
 
     async def warm(self) -> None:
-        """Remembers the newest images of all collections, as many as may be remembered, unhurriedly. Does
-        nothing where other processes write to the database."""
+        """Remembers the newest images of all collections, as many as may be remembered, unhurriedly."""
         memory, before = self._database.memory, 2**63 - 1
-        while memory and memory.room > 0:
+        while memory.room > 0:
             with memory.reading() as reading:
                 bound = {"before": before, "at_most": min(_SHARD, memory.room)}
                 rows = await self._database.rows(_BEFORE, bound)

@@ -178,7 +178,6 @@ def _report(answer: Answer, explain: bool) -> search_pb2.SearchReport:
         revision=answer.revision,
         model=f"models/{answer.model}",
         stages=stage_messages(answer.stages_s.items()),
-        cached=answer.cached,
         degraded=degradation_messages(answer.degraded),
         explanation=_explanation(answer) if explain else "",
     )
