@@ -1,7 +1,7 @@
 """What the parts of the stack take by themselves, asked directly, one call after the other."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import grpc
@@ -11,30 +11,39 @@ import redis
 from pymilvus import MilvusClient
 from sqlalchemy.engine import make_url
 
+from bench.load import SEARCH
 from bench.search_cached import echoing
 from bench.stored import COLLECTION
-from soutu.domain.embedding import Vectors
+from soutu.domain.embedding import Vector, Vectors
 
 CANDIDATES = 64  # ef, the service's own default for an HNSW index on Milvus
 _LIMIT = 10
 
 
-def engine_ms(settings: Mapping[str, str], queries: Vectors) -> float:
-    """The median of Milvus asked directly for the ten nearest of each vector."""
-    client = MilvusClient(settings["INDEX_URL"])
-    (name,) = client.list_collections()
+def in_turn_ms(
+    address: str, settings: Mapping[str, str], requests: Sequence[bytes], queries: Vectors
+) -> tuple[float, float]:
+    """The medians of searches through the service, and of Milvus asked directly for the ten nearest of a
+    vector: in turn, so that both find the machine, and Milvus, as the other has left it."""
     parameters = {"metric_type": "IP", "params": {"ef": CANDIDATES}}
-    waiting = iter(queries)
+    with ExitStack() as parts:
+        channel = parts.enter_context(grpc.insecure_channel(address))
+        service = channel.unary_unary(SEARCH)
+        client = MilvusClient(settings["INDEX_URL"])
+        parts.callback(client.close)
+        (name,) = client.list_collections()
 
-    def search() -> None:
-        client.search(
-            name, [next(waiting)], limit=_LIMIT, output_fields=["revision"], search_params=parameters
-        )
+        def engine(query: Vector) -> object:
+            return client.search(
+                name, [query], limit=_LIMIT, output_fields=["revision"], search_params=parameters
+            )
 
-    try:
-        return median_ms(search, len(queries))
-    finally:
-        client.close()
+        spent = [
+            (_seconds(lambda: service(request)), _seconds(lambda: engine(query)))  # noqa: B023 (called at once)
+            for request, query in zip(requests, queries, strict=True)
+        ]
+    ours, engines = np.median(spent[len(spent) // 10 :], axis=0)
+    return 1e3 * float(ours), 1e3 * float(engines)
 
 
 def parts_ms(settings: Mapping[str, str], request: bytes, reply_bytes: int, times: int) -> dict[str, float]:
@@ -67,9 +76,11 @@ def parts_ms(settings: Mapping[str, str], request: bytes, reply_bytes: int, time
 
 def median_ms(call: Callable[[], object], times: int) -> float:
     """Of so many calls, one after the other; the first tenth of them warms up."""
-    spent = []
-    for _ in range(times):
-        started = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - started)
+    spent = [_seconds(call) for _ in range(times)]
     return 1e3 * float(np.median(spent[times // 10 :]))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

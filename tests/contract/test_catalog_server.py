@@ -1,5 +1,5 @@
 """What a catalogue on a database server promises beyond the port: a schema that survives being cut off,
-writers of several processes, lost connections, and one read for a search's join."""
+writers of several processes, and lost connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from soutu.adapters.catalog import SqlCatalog
@@ -273,23 +273,7 @@ async def test_connections_that_were_killed_are_not_noticed(
         assert (await catalog.commit(pictures.uid, [Remove("none", allow_missing=True)])).revision == turn + 1
 
 
-# Queries
-
-
-async def test_a_join_is_one_read(catalog: SqlCatalog, pictures: Collection) -> None:
-    commit = await catalog.commit(pictures.uid, [put(f"i{n}") for n in range(150)])
-    uids = [written(commit, n).image.uid for n in range(150)]  # type: ignore[union-attr]
-    sent: list[str] = []
-
-    def note(_c: object, _u: object, sql: str, _b: object, _x: object, _many: bool) -> None:
-        sent.append(sql)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        assert len(await catalog.images(pictures.uid, uids)) == 150
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert len(sent) == 1
+# Switching
 
 
 async def test_while_one_process_switches_generations_others_follow_but_do_not_commit(

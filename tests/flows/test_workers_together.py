@@ -18,6 +18,7 @@ import pytest
 from soutu.client import Client, SoutuCallError
 from soutu.v1.admin_service_pb2 import PurgeImagesRequest
 from soutu.v1.admin_service_pb2_grpc import AdminServiceStub
+from soutu.v1.attribute_pb2 import ATTRIBUTE_TYPE_NUMBER, Attribute
 from soutu.v1.collection_pb2 import INDEX_TYPE_FLAT, INDEX_TYPE_UNSPECIFIED, Index
 from soutu.v1.image_service_pb2 import ON_CONFLICT_REPLACE, DeleteImageRequest
 from soutu.v1.image_service_pb2_grpc import ImageServiceStub
@@ -243,6 +244,39 @@ def test_a_generation_is_published_while_every_process_writes(together: ServedTo
     assert active == [INDEX_TYPE_FLAT, INDEX_TYPE_UNSPECIFIED]
     assert until(partial(_at_rest, together), REST_S)
     assert listed(client, "moving") == ids(set().union(*(each.present for each in ledgers)))
+
+
+def test_what_was_altered_through_one_all_search_by_at_once(together: ServedTogether) -> None:
+    client, channels = together.client, connections(together.address, 6)
+    for turn in range(2):
+        client.collections.create("again")
+        client.images.upload("again", pictures.jpeg(700 + turn), image_id=f"turn{turn}")
+        for channel in channels:  # each process remembers the collection from here on
+            assert until(partial(_finds_only, channel, f"turn{turn}"), 60)
+        client.collections.update("again", attributes={"year": Attribute(type=ATTRIBUTE_TYPE_NUMBER)})
+        for channel in channels:
+            assert searched(channel, filter="attributes.year > 1900") == []
+        client.collections.delete("again")
+        for channel in channels:
+            with pytest.raises(grpc.RpcError) as refused:
+                searched(channel)
+            assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    for channel in channels:
+        channel.close()
+
+
+def searched(channel: grpc.Channel, **fields: Any) -> list[str]:
+    query = SearchRequest(collection="collections/again", **fields)
+    query.parts.add().image = pictures.jpeg(700)
+    answer = SearchServiceStub(channel).Search(query, timeout=60)
+    return [match.image.name.rpartition("/")[2] for match in answer.matches]
+
+
+def _finds_only(channel: grpc.Channel, name: str) -> bool:
+    try:
+        return searched(channel) == [name]
+    except grpc.RpcError:
+        return False
 
 
 def test_purges_through_several_processes_at_once_all_succeed(together: ServedTogether) -> None:

@@ -1,6 +1,7 @@
 """The stories of the service, put together over the adapters."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import socket
@@ -56,6 +57,7 @@ from soutu.operations.background import in_background
 from soutu.operations.desk import OperationDesk
 from soutu.operations.job import Work
 from soutu.operations.runner import OperationRunner
+from soutu.ports import Catalog
 from soutu.search.absence import Absence
 from soutu.search.compare import Comparisons
 from soutu.search.embedding import QueryEmbedder
@@ -111,6 +113,13 @@ class Stories:
     upkeep: Upkeep
 
 
+async def _warmed(catalog: Catalog) -> None:
+    """Reads the rows ahead, and has the garbage collector leave alone what is there to stay: everything
+    stands still while it looks through that."""
+    await catalog.warm()
+    gc.freeze()
+
+
 async def assembled(
     settings: Settings, adapters: Adapters, metrics: Metrics, stack: AsyncExitStack
 ) -> Stories:
@@ -119,7 +128,7 @@ async def assembled(
     reader = Reader(adapters.decoders, adapters.models, adapters.embedder, catalog)
     completion = Completion(catalog, adapters.originals, reader, 2 * cores())
     followers = await _followers(settings, adapters, completion, stack)
-    stack.push_async_callback(in_background(catalog.warm(), "warming"))
+    stack.push_async_callback(in_background(_warmed(catalog), "warming"))
     tokenizers = Tokenizers(adapters.models)
     labelling = Labelling(adapters.models, adapters.embedder, tokenizers)
     index_waits = settings.index

@@ -160,11 +160,14 @@ class CatalogSettings(Section):
     remembered_images: int = Field(
         100_000,
         ge=0,
-        description="The most images whose rows are kept in memory (some 1.5 kB each), the newest first; "
-        "of a database server's, none are.",
+        description="The most images whose rows are kept in memory (some 1.5 kB each), the newest first.",
     )
     pool_size: int = Field(
-        8, ge=1, le=256, description="Connections to a database server that read, and as many that write."
+        8,
+        ge=1,
+        le=256,
+        description="Connections to a database server that read for searches, that read for the rest, and "
+        "that write: so many of each.",
     )
     recycle_s: Seconds = Field(
         1_800.0, description="After how long a connection to a database server is replaced."

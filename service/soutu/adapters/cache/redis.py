@@ -1,12 +1,13 @@
 """A cache that several processes share: Redis. Whatever happens to it costs speed, never an answer."""
 
+import asyncio
 import math
 import random
 import struct
 import time
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -24,21 +25,23 @@ _REMAKING_S = 0.1  # what it takes to make a value anew, roughly
 _CONNECTIONS = 64
 _SCANNED = 1_000
 _FIRST_REST_S, _LONGEST_REST_S = 0.5, 5.0
+_Answer = TypeVar("_Answer")
 _log = logger(__name__)
 
 
 class RedisCache:
     """The Cache port on a Redis that may be gone, slow, full, or hold what others put there.
 
-    A read or write waits at most `wait_s` for each step; after one that failed, Redis is left alone for a
+    A read or write takes at most `wait_s`; after one that failed, Redis is left alone for a
     while, longer each time. Values live for `expiry_s`, and shortly before the end a few of their readers are
     told that there is none, one of whom makes it anew before all need to (Vattani, Chierichetti, Lowenstein:
     Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
     """
 
-    def __init__(self, client: Redis, expiry_s: float) -> None:
+    def __init__(self, client: Redis, expiry_s: float, wait_s: float) -> None:
         self._client = client
         self._expiry_s = expiry_s
+        self._wait_s = wait_s
         self._breaker = Breaker(_FIRST_REST_S, _LONGEST_REST_S)
 
     @classmethod
@@ -46,12 +49,11 @@ class RedisCache:
         """The cache at a URL such as redis://host:6379/0; connections are made when they are needed."""
         client = Redis.from_url(
             url,
-            socket_timeout=wait_s,
-            socket_connect_timeout=wait_s,
+            socket_timeout=None,  # its own would be a task for every command
             max_connections=_CONNECTIONS,
             retry=Retry(NoBackoff(), 0),
         )
-        return cls(client, expiry_s)
+        return cls(client, expiry_s, wait_s)
 
     async def get(self, key: bytes) -> bytes | None:
         """What was put under the key, if it can be had in time."""
@@ -67,7 +69,7 @@ class RedisCache:
     async def ping(self) -> None:
         """Returns if Redis answers, whether it rests just now or not; CACHE_UNAVAILABLE."""
         try:
-            await self._client.ping()
+            await self._in_time(self._client.ping())
         except (AuthenticationError, ResponseError) as error:
             sentence = "The Redis of cache.url refuses us: do user and password fit?"
             raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
@@ -78,9 +80,12 @@ class RedisCache:
     async def clear(self) -> None:
         """Forgets all that is ours; CACHE_UNAVAILABLE where that cannot be made sure of."""
         try:
-            keys = [key async for key in self._client.scan_iter(_PREFIX + b"*", count=_SCANNED)]
-            for start in range(0, len(keys), _SCANNED):
-                await self._client.unlink(*keys[start : start + _SCANNED])
+            cursor = None
+            while cursor != 0:
+                scanned = self._client.scan(cursor or 0, _PREFIX + b"*", count=_SCANNED)
+                cursor, keys = await self._in_time(scanned)
+                if keys:
+                    await self._in_time(self._client.unlink(*keys))
         except (RedisError, OSError) as error:
             raise SoutuError(Reason.CACHE_UNAVAILABLE) from error
 
@@ -88,12 +93,16 @@ class RedisCache:
         """Closes the connections."""
         await self._client.aclose()
 
+    async def _in_time(self, work: Awaitable[_Answer]) -> _Answer:
+        async with asyncio.timeout(self._wait_s):
+            return await work
+
     async def _tried(self, work: Callable[[], Awaitable[Any]]) -> Any:
         """What `work` answers; None while Redis does not do its part."""
         if self._breaker.open:
             return None
         try:
-            answer = await work()
+            answer = await self._in_time(work())
         except (RedisError, OSError) as error:
             self._breaker.failed()
             _log.warning("the cache rests", seconds=self._breaker.rest_s, cause=type(error).__name__)

@@ -1,10 +1,10 @@
 """The join of a search: its candidates' rows and the head that it went by, as they are now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, select
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Select, and_, bindparam, func, select, true
 
 from soutu.adapters.catalog.collections import SqlCollections
 from soutu.adapters.catalog.images import SqlImages, read_images
@@ -15,6 +15,8 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
 from soutu.domain.query import Joined
 
+_NONE = (0,)  # no image has this uid
+_OWN = bindparam("collection", type_=BigInteger)
 _HEAD = (
     collections.c.revision,
     collections.c.active_generation,
@@ -22,50 +24,60 @@ _HEAD = (
     generations.c.state,
     generations.c.index_candidates,
 )
-_NONE = (0,)  # no image has this uid
 _details = images.alias("details")
 _ROW = tuple(_details.c[each.name] if each.table is images else each for each in IMAGE_COLUMNS)
-_REVISION = len(_HEAD) + 1
-_DETAILS = len(_HEAD) + 2
+_UID, _REVISION, _DETAILS = len(_HEAD), len(_HEAD) + 1, len(_HEAD) + 2
 
 
-def _joined(*columns: Any, source: Any) -> Select[Any]:
-    own, uid = bindparam("collection", type_=BigInteger), bindparam("generation", type_=BigInteger)
+def _with_head(*columns: Any, source: Any) -> Select[Any]:
+    uid = bindparam("generation", type_=BigInteger)
     return (
-        select(*_HEAD, images.c.uid, images.c.revision, *columns)
+        select(*_HEAD, *columns)
         .select_from(source)
-        .where(collections.c.uid == own, collections.c.id.is_not(None), generations.c.uid == uid)
+        .where(collections.c.uid == _OWN, collections.c.id.is_not(None), generations.c.uid == uid)
     )
 
 
-# One row for each image, at least one while the collection and the generation are there. The sum keeps
-# planners from walking the whole collection instead of looking the uids up.
-_CANDIDATES = collections.join(generations, generations.c.collection_uid == collections.c.uid).outerjoin(
-    images,
-    and_(
-        images.c.uid.in_(bindparam("uids", expanding=True)),
-        images.c.collection_uid + 0 == collections.c.uid,
-    ),
+def _looked_up(name: str, collection: ColumnElement[int]) -> ColumnElement[bool]:
+    """The images whose uids are bound under this name. The sum keeps planners from walking the whole
+    collection instead of looking the uids up."""
+    uids: BindParameter[Any] = bindparam(name, expanding=True)
+    return and_(images.c.uid.in_(uids), images.c.collection_uid + 0 == collection)
+
+
+_HEADS = collections.join(generations, generations.c.collection_uid == collections.c.uid)
+# How many of the images there are, and the sum of their revisions. Revisions of an image only grow, so where
+# both are as they were, none has gone and none has changed.
+_COUNTED = (
+    select(func.count().label("images"), func.sum(images.c.revision).label("revisions"))
+    .where(_looked_up("uids", _OWN))
+    .subquery()
 )
-_CONFIRMED = _joined(source=_CANDIDATES)
-_READ = _joined(
+_CONFIRMED = _with_head(_COUNTED.c.images, _COUNTED.c.revisions, source=_HEADS.join(_COUNTED, true()))
+# One row for each image, at least one while the collection and the generation are there; those that are not
+# `unread` come without their details.
+_READ = _with_head(
+    images.c.uid,
+    images.c.revision,
     *_ROW,
-    source=_CANDIDATES.outerjoin(
+    source=_HEADS.outerjoin(images, _looked_up("uids", collections.c.uid))
+    .outerjoin(
         _details,
         and_(_details.c.uid == images.c.uid, _details.c.uid.in_(bindparam("unread", expanding=True))),
-    ).outerjoin(contents, contents.c.sha256 == _details.c.sha256),
+    )
+    .outerjoin(contents, contents.c.sha256 == _details.c.sha256),
 )
 
 
 class SqlJoining(SqlCollections, SqlImages):
-    """Keeps the joining part of the Catalog port. Where other processes write to the database, a row that is
-    remembered is confirmed by its revision, in the statement that reads the others."""
+    """Keeps the joining part of the Catalog port. Where other processes write to the database, rows that are
+    remembered are confirmed by their revisions, in the one statement that a search asks anyway."""
 
     async def joined(self, head: Head, uids: Sequence[int]) -> Joined:
         """The images among `uids` that exist now, and what has become of the head; COLLECTION_NOT_FOUND or
         GENERATION_NOT_FOUND once that is gone."""
         if self._database.shared:
-            return await self._confirmed(head, uids)
+            return await self._shared_join(head, uids)
         now = await self.head(head.collection.id)
         if now.generation.uid != head.generation.uid:
             now = await self.head(head.collection.id, head.generation.id)
@@ -74,35 +86,48 @@ class SqlJoining(SqlCollections, SqlImages):
         found = await self.images(head.collection.uid, uids)
         return Joined(found, now.collection.revision, _terms(now) == _terms(head))
 
-    async def _confirmed(self, head: Head, uids: Sequence[int]) -> Joined:
-        uid = head.collection.uid
-        known = self._database.memory.known(uid, uids)
+    async def _shared_join(self, head: Head, uids: Sequence[int]) -> Joined:
+        known = self._database.memory.known(head.collection.uid, uids)
+        if len(known) < len(uids):
+            return await self._read(head, uids, known)
+        return await self._confirmed(head, uids, known) or await self._read(head, uids, {})
+
+    async def _confirmed(self, head: Head, uids: Sequence[int], known: Mapping[int, Image]) -> Joined | None:
+        """What is known of the images, unless one of them has changed."""
+        (row,) = await self._asked(_CONFIRMED, head, uids=uids or _NONE)
+        count, revisions = row[len(_HEAD) :]
+        if count == len(known) and int(revisions or 0) == sum(each.revision for each in known.values()):
+            return self._told(head, row, known)
+        self._database.memory.forget(uids)
+        return None
+
+    async def _read(self, head: Head, uids: Sequence[int], known: Mapping[int, Image]) -> Joined:
+        """The images, those that are not known with all that there is of them."""
         unread = [each for each in uids if each not in known]
-        bound = {
-            "collection": uid,
-            "generation": head.generation.uid,
-            "uids": uids or _NONE,
-            "unread": unread,
-        }
         with self._database.memory.reading() as reading:
-            rows = await self._database.short_rows(_READ if unread else _CONFIRMED, bound)
-            if not rows:
-                raise SoutuError(Reason.COLLECTION_NOT_FOUND)
-            reading.rows = {row[_REVISION - 1]: image_of(row[_DETAILS:]) for row in rows if _has_details(row)}
-        found: dict[int, Image] = {**reading.rows}
-        revisions = {row[_REVISION - 1]: row[_REVISION] for row in rows if row[_REVISION]}
-        found |= {each: image for each, image in known.items() if revisions.get(each) == image.revision}
-        if changed := [each for each in revisions if each not in found]:
-            found |= await read_images(self._database, uid, changed)
-        revision, *terms = rows[0][: len(_HEAD)]
+            rows = await self._asked(_READ, head, uids=uids, unread=unread)
+            reading.rows = {row[_UID]: image_of(row[_DETAILS:]) for row in rows if row[_DETAILS] is not None}
+        there = {row[_UID]: row[_REVISION] for row in rows if row[_UID]}
+        found = {uid: known[uid] for uid in there if uid in known} | dict(reading.rows)
+        if changed := [uid for uid, revision in there.items() if found[uid].revision != revision]:
+            found |= await read_images(self._database, head.collection.uid, changed)
+        return self._told(head, rows[0], found)
+
+    async def _asked(
+        self, statement: Select[Any], head: Head, **uids: Sequence[int]
+    ) -> Sequence[Sequence[Any]]:
+        bound = {"collection": head.collection.uid, "generation": head.generation.uid, **uids}
+        if rows := await self._database.short_rows(statement, bound):
+            return rows
+        raise SoutuError(Reason.COLLECTION_NOT_FOUND)
+
+    def _told(self, head: Head, row: Sequence[Any], found: Mapping[int, Image]) -> Joined:
+        """The images, with what a row tells of the head."""
+        revision, *terms = row[: len(_HEAD)]
         holds = tuple(terms) == _terms(head)
-        if holds:
+        if holds and revision != head.collection.revision:
             self._see(replace(head, collection=replace(head.collection, revision=revision)))
         return Joined(found, revision, holds)
-
-
-def _has_details(row: Sequence[Any]) -> bool:
-    return len(row) > _DETAILS and row[_DETAILS] is not None
 
 
 def _terms(head: Head) -> tuple[object, ...]:

@@ -61,7 +61,8 @@ class RowMemory:
         if reading.useless:
             return
         for uid, image in reading.rows.items():
-            if uid not in reading.spoiled:
+            held = self._images.get(uid)
+            if uid not in reading.spoiled and (held is None or held.revision <= image.revision):
                 self._images[uid] = image
                 self._images.move_to_end(uid)
         while len(self._images) > self._limit:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymilvus import DataType
 
 from soutu.adapters.vectors.checks import checked_dimension
 from soutu.adapters.vectors.milvus_collection import LISTED, MilvusCollection
@@ -19,6 +20,8 @@ _VECTORS_AT_A_TIME = 16
 _FEW = 12_000  # points of a filter, at most, all of which are fetched and compared here
 _FEW_COMPONENTS = 2**20  # of them together
 _FETCHED_BYTES = 16 * 2**20
+# What the bytes of a vector are; a vector given as numbers is packed one by one.
+_SCHEMA = {"fields": [{"name": "vector", "type": DataType.FLOAT_VECTOR}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ class Search:
         answer = await self.collection.read(
             lambda client, level: client.search(
                 self.collection.name,
-                list(vectors),
+                [vector.tobytes() for vector in vectors],
+                schema=_SCHEMA,
                 anns_field="vector",
                 filter=condition,
                 limit=fetched,
