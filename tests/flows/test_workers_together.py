@@ -256,7 +256,7 @@ def test_what_was_altered_through_one_all_search_by_at_once(together: ServedToge
         client.collections.update("again", attributes={"year": Attribute(type=ATTRIBUTE_TYPE_NUMBER)})
         for channel in channels:
             assert searched(channel, filter="attributes.year > 1900") == []
-        client.collections.delete("again")
+        client.collections.delete("again", force=True)
         for channel in channels:
             with pytest.raises(grpc.RpcError) as refused:
                 searched(channel)
