@@ -70,6 +70,12 @@ class Reason(Enum):
         "no call fails with it.",
     )
 
+    BOOSTS_TRUNCATED = (
+        Status.INVALID_ARGUMENT,
+        "Boosts were given to the nearest images only: one farther off might belong among the matches. "
+        "`degraded` of an answer says so; no call fails with it.",
+    )
+
     # Pictures
     IMAGE_EMPTY = Status.INVALID_ARGUMENT, "The image has no bytes."
     IMAGE_FORMAT_UNSUPPORTED = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soutu.domain.calibration import sigmoid
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import Probability, TextTower
 
@@ -59,7 +60,7 @@ def probabilities(tower: TextTower, images: Vectors, labels: Vectors) -> NDArray
     """How likely each label is of each image, float64 (images, labels), as the model was trained."""
     logits = tower.scale * (images.astype(np.float64) @ labels.astype(np.float64).T) + tower.bias
     if tower.probability is Probability.SIGMOID:
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))))
+        return sigmoid(logits)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 

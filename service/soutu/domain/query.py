@@ -73,6 +73,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Boost:
+    """Adds `amount`, within [-1, 1], to the scores of images that `filter`, an AIP-160 text, accepts."""
+
+    filter: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What is asked of one collection, or of one of its generations where `generation_id` is set.
 
@@ -94,6 +102,14 @@ class Query:
     candidates: int = 0
     filter: str = ""
     exact: bool = False
+    boosts: tuple[Boost, ...] = ()
+
+    @property
+    def words_alone(self) -> bool:
+        """Whether the query is one text and nothing else."""
+        return (
+            len(self.parts) == 1 and isinstance(self.parts[0].subject, GivenText) and self.parts[0].weight > 0
+        )
 
 
 def with_subjects(query: Query, subjects: Sequence[Subject]) -> Query:
@@ -135,14 +151,17 @@ class Candidate(NamedTuple):
 
 
 class Match(NamedTuple):
-    """An image found, with its score and the scores of the stages that made it; `image` is None where the
-    catalogue, which knows more of it, is away."""
+    """An image found, with its score, of which `boost` is what boosts gave it, and the scores of the stages
+    that made it; `image` is None where the catalogue, which knows more of it, is away. `probability` is the
+    chance that it shows the same as the query, None where the model is not calibrated for the query."""
 
     uid: int
     image_id: str
     score: float
     stage_scores: Mapping[str, float] = MappingProxyType({})
     image: Image | None = None
+    boost: float = 0.0
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,9 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         first, second = await self._fetches.fetched(given, ["first", "second"])
         async with self._turn([first, second], context):
             compared = await self._comparisons.compare(space, first, second)
-        return search_pb2.CompareResponse(score=shown_score(compared.score), report=_report(compared))
+        return search_pb2.CompareResponse(
+            score=shown_score(compared.score), probability=compared.probability, report=_report(compared)
+        )
 
     async def Embed(self, request: search_pb2.EmbedRequest, context: Context) -> search_pb2.EmbedResponse:
         if not 1 <= len(request.inputs) <= _EMBED_LIMIT:

@@ -11,7 +11,6 @@ FIELDS = frozenset(
     for field in (
         "SearchRequest.grouping",
         "SearchRequest.rerank",
-        "SearchRequest.boosts",
         "SearchRequest.colors",
         "CompareRequest.rerank",
         "DownloadImageRequest.allow_redirect",

@@ -8,7 +8,7 @@ from soutu.domain.collection import Head
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import SoutuError
 from soutu.domain.model import ModelRef
-from soutu.domain.query import TEXT_CUT, Degradation, Subject
+from soutu.domain.query import TEXT_CUT, Degradation, GivenText, GivenVector, Subject
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, ModelStore
 from soutu.search.embedding import Meaning, QueryEmbedder
@@ -24,10 +24,12 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How alike two subjects are: the inner product of their unit vectors."""
+    """How alike two subjects are: the inner product of their unit vectors, and the chance that they show the
+    same, None where the model is not calibrated for such a pair."""
 
     score: float
     space: Space
+    probability: float | None = None
     stages_s: Mapping[str, float] = field(default_factory=dict)
     degraded: tuple[Degradation, ...] = ()
 
@@ -63,8 +65,9 @@ class Comparisons:
         """How alike two subjects are."""
         embedded = await self.embed(space, [first, second], names=["first", "second"])
         one, other = embedded.vectors
-        degraded = (TEXT_CUT,) if embedded.cut else ()
-        return Comparison(float(one @ other), space, embedded.stages_s, degraded)
+        score, degraded = float(one @ other), (TEXT_CUT,) if embedded.cut else ()
+        chance = self._embedder.chance(space.model, score) if _is_pair(first, second) else None
+        return Comparison(score, space, chance, embedded.stages_s, degraded)
 
     async def embed(self, space: Space, subjects: Sequence[Subject], names: Sequence[str]) -> Embeddings:
         """The vectors of the subjects; an error tells in `field` which of `names` it is about."""
@@ -80,3 +83,9 @@ class Comparisons:
             return await self._embedder.subject(space.model, subject, stages, space.head)
         except SoutuError as error:
             raise SoutuError(error.reason, error.message, **{**error.metadata, "field": name}) from error
+
+
+def _is_pair(first: Subject, second: Subject) -> bool:
+    """Whether the one is a text and the other a picture; nobody knows what a given vector is of."""
+    known = not any(isinstance(each, GivenVector) for each in (first, second))
+    return known and isinstance(first, GivenText) != isinstance(second, GivenText)

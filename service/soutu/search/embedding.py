@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from soutu.domain.calibration import chance
 from soutu.domain.collection import Head
 from soutu.domain.embedding import Vector, checked_vector, combine, rounded
 from soutu.domain.errors import Reason, SoutuError
@@ -62,6 +63,11 @@ class QueryEmbedder:
         self._catalog = catalog
         self._originals = originals
         self._tokenizers = tokenizers
+
+    def chance(self, model: ModelRef, cosine: float) -> float | None:
+        """The chance that a picture and a text of this cosine belong together; None where the model is not
+        calibrated for it."""
+        return chance(self._models.card(str(model)).text, cosine)
 
     async def query(self, head: Head, parts: Sequence[Part], stages: Stages) -> Embedded:
         """The parts of a query on `head`, combined: their own errors, or QUERY_ZERO_SUM."""

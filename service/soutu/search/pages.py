@@ -1,7 +1,7 @@
 """Page tokens: signed and self-contained, so that any process can continue any search.
 
-A token names the collection and generation by uid, binds the request by hash, carries the query vector and
-the images that the query left out, and marks the place by the last match shown.
+A token names the collection and generation by uid, binds the request by hash, carries the query vector, the
+images that the query left out and whether it was a text alone, and marks the place by the last match shown.
 """
 
 import base64
@@ -18,8 +18,8 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.query import GivenText, GivenVector, ImageBytes, ImageUri, Part, Query, StoredImage
 
 MATCH_LIMIT = 1_000
-_HEAD = struct.Struct(">B16s16sQQHfQH")
-_VERSION = 1
+_HEAD = struct.Struct(">B16s16sQQHfQ?H")
+_VERSION = 2
 _MAC_BYTES = 16
 
 
@@ -45,6 +45,7 @@ class Page:
     place: Place
     vector: Vector
     left_out: frozenset[int]
+    words_alone: bool = False
 
 
 class PageTokens:
@@ -65,6 +66,7 @@ class PageTokens:
             place.shown,
             place.score,
             place.uid,
+            page.words_alone,
             len(page.left_out),
         )
         body = head + struct.pack(f">{len(page.left_out)}Q", *sorted(page.left_out)) + to_bytes(page.vector)
@@ -73,14 +75,14 @@ class PageTokens:
     def read(self, query: Query) -> Page:
         """The page that `query.page_token` asks for; PAGE_TOKEN_INVALID if another request made it."""
         body = self._verified(query.page_token)
-        _, bounds, parts, collection, generation, shown, score, uid, count = _HEAD.unpack_from(body)
+        _, bounds, parts, collection, generation, shown, score, uid, words, count = _HEAD.unpack_from(body)
         if bounds != _hash_of_bounds(query) or (query.parts and parts != _hash_of_parts(query.parts)):
             raise SoutuError(
                 Reason.PAGE_TOKEN_INVALID, "The page token belongs to a search with other arguments."
             )
         left_out = struct.unpack_from(f">{count}Q", body, _HEAD.size)
         vector = from_bytes(body[_HEAD.size + 8 * count :])
-        return Page(collection, generation, Place(shown, score, uid), vector, frozenset(left_out))
+        return Page(collection, generation, Place(shown, score, uid), vector, frozenset(left_out), words)
 
     def _verified(self, token: str) -> bytes:
         try:
@@ -107,6 +109,7 @@ def _hash_of_bounds(query: Query) -> bytes:
         query.candidates,
         query.filter,
         query.exact,
+        query.boosts,
     )
     return hashlib.sha256(repr(bounds).encode()).digest()[:16]
 

@@ -1,16 +1,17 @@
 """Search: from a query to its matches.
 
-head -> filter -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
+head -> filter, boosts -> query vector -> nearest, over-fetched -> join with the catalogue -> rank and page.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from soutu.domain.collection import GenerationState, Head
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.fields import fields_of
-from soutu.domain.filter import Filter
+from soutu.domain.filter import And, Filter
 from soutu.domain.image import Image
 from soutu.domain.query import Answer, Candidate, Degradation, Joined, Match, Query, Scope
 from soutu.domain.revision import revision_number, revision_text
@@ -19,11 +20,13 @@ from soutu.filters.parse import parse_filter
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, Following, VectorIndex
 from soutu.search.absence import Absence, Seen
+from soutu.search.boosts import CUT, NO_BOOSTS, NOTHING_LEFT, Boosts, parse_boosts, score_of
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
 
 _SPARE = 3
 _FEW = 10_000  # images that the catalogue names for the index to look at, and no more
+_DEEPEST = 8_192  # candidates of each scope that a search with boosts looks at, and no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Aims:
+    """Where a search looks: at the nearest images of `scope`, and apart from these, for its boosts, at those
+    of each of `favoured`, which lie within it."""
+
+    scope: Scope
+    boosts: Boosts = NO_BOOSTS
+    favoured: tuple[Scope, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The matches of one page, whether more may follow, what was left out, and the collection's revision when
     they were joined, None where the catalogue was away."""
@@ -59,7 +72,8 @@ class HeadMovedError(Exception):
 
 
 class Searches:
-    """The search story. The catalogue names up to `few` images for the index to look at."""
+    """The search story. The catalogue names up to `few` images for the index to look at; up to `deepest`
+    candidates of each scope are looked at for boosts."""
 
     def __init__(
         self,
@@ -70,6 +84,7 @@ class Searches:
         tokens: PageTokens,
         absence: Absence,
         few: int = _FEW,
+        deepest: int = _DEEPEST,
     ) -> None:
         self._catalog = catalog
         self._index = index
@@ -78,6 +93,7 @@ class Searches:
         self._tokens = tokens
         self._absence = absence
         self._few = few
+        self._deepest = deepest
 
     async def search(self, query: Query) -> Answer:
         """The page of matches that `query` asks for."""
@@ -120,15 +136,16 @@ class Searches:
         """The page of matches that `query` asks for, in what was opened for it; HeadMovedError."""
         head, stages = opening.head, opening.stages
         wanted = parse_filter(query.filter, head.collection)
+        boosts = parse_boosts(query.boosts, head.collection)
         page, cut = await self._page(head, query, stages)
-        scope = await self._scope(head, wanted, query, stages)
-        found = await self._find(opening, query, page, scope)
+        aims = await self._aims(head, wanted, boosts, query, stages)
+        found = await self._find(opening, query, page, aims)
         return Answer(
             collection_id=head.collection.id,
             generation_id=head.generation.id,
             model=head.generation.model,
             revision=revision_text(head.collection.uid, opening.followed),
-            matches=found.matches,
+            matches=self._with_chances(found.matches, head) if page.words_alone else found.matches,
             next_page_token=self._next(query, page, found),
             stages_s=stages.seconds,
             degraded=cut + (found.degraded or opening.degraded),
@@ -174,8 +191,17 @@ class Searches:
             return self._tokens.read(query), ()
         embedded = await self._embedder.query(head, query.parts, stages)
         left_out = frozenset() if query.include_query_images else embedded.stored
-        page = Page(head.collection.uid, head.generation.uid, Place(), embedded.vector, left_out)
+        uids = head.collection.uid, head.generation.uid
+        page = Page(*uids, Place(), embedded.vector, left_out, query.words_alone)
         return page, embedded.degraded
+
+    async def _aims(
+        self, head: Head, wanted: Filter | None, boosts: Boosts, query: Query, stages: Stages
+    ) -> Aims:
+        """Where to look: whom a boost favours is looked for apart, as it may be far from the nearest."""
+        scope = await self._scope(head, wanted, query, stages)
+        within = [And((wanted, each)) if wanted else each for each in boosts.favoured]
+        return Aims(scope, boosts, tuple([await self._scope(head, each, query, stages) for each in within]))
 
     async def _scope(self, head: Head, wanted: Filter | None, query: Query, stages: Stages) -> Scope:
         """Where the index is to look. A filter that the index cannot narrow itself down to is left to the
@@ -186,21 +212,31 @@ class Searches:
             uids = await self._catalog.find_uids(head.collection.uid, wanted, self._few + 1)
         return Scope(wanted, frozenset(uids) if len(uids) <= self._few else None, query.exact)
 
-    async def _find(self, opening: Opening, query: Query, page: Page, scope: Scope) -> Found:
-        """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand."""
+    async def _find(self, opening: Opening, query: Query, page: Page, aims: Aims) -> Found:
+        """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand, or
+        one that was not fetched might come before them."""
         head, stages = opening.head, opening.stages
         hidden = await self._hidden(head, query, page)
         wanted = min(query.page_size, MATCH_LIMIT - page.place.shown)
         limit = page.place.shown + wanted + len(hidden) + _SPARE
         while True:
             with stages.time("nearest"):
-                candidates = await self._nearest(head, page.vector, limit, scope, query.candidates)
-            standing = [each for each in candidates if _stands(each, query, page.place, hidden)]
+                lists = await self._nearest(head, page.vector, limit, aims, query.candidates)
+            may_stand = [
+                each for each in _together(lists) if _may_stand(each, query, page.place, hidden, aims.boosts)
+            ]
             with stages.time("join"):
-                matches, revision, degraded = await self._join(opening, standing, scope)
-            if len(matches) > wanted or len(candidates) < limit or _below(candidates[-1], query):
-                return Found(tuple(matches[:wanted]), len(matches) > wanted, revision, degraded)
-            limit *= 2
+                matches, revision, degraded = await self._join(opening, may_stand, aims)
+            if aims.boosts:
+                matches = _ranked(match for match in matches if _stands(match, query, page.place))
+            found = Found(tuple(matches[:wanted]), len(matches) > wanted, revision, degraded)
+            ceiling = _ceiling(lists, limit, aims.boosts)
+            full = found.more and matches[wanted].score >= ceiling
+            if full or ceiling == NOTHING_LEFT or _below(ceiling, query):
+                return found
+            if aims.boosts and limit >= self._deepest:
+                return replace(found, degraded=(*degraded, CUT))
+            limit = min(2 * limit, self._deepest) if aims.boosts else 2 * limit
 
     async def _hidden(self, head: Head, query: Query, page: Page) -> frozenset[int]:
         if not query.exclude:
@@ -209,26 +245,30 @@ class Searches:
         return page.left_out | frozenset(excluded.values())
 
     async def _nearest(
-        self, head: Head, vector: Vector, limit: int, scope: Scope, candidates: int
-    ) -> Sequence[Candidate]:
+        self, head: Head, vector: Vector, limit: int, aims: Aims, candidates: int
+    ) -> Sequence[Sequence[Candidate]]:
+        """The `limit` nearest in the scope of all, then of each favoured one."""
         generation, size = head.generation, candidates or head.generation.index.candidates
         followed = self._following.followed(generation)
-        (found,) = await self._index.nearest(
-            generation.uid, vector[None], limit, candidates=size, scope=scope, revision=followed
+        nearest = (
+            self._index.nearest(
+                generation.uid, vector[None], limit, candidates=size, scope=scope, revision=followed
+            )
+            for scope in (aims.scope, *aims.favoured)
         )
-        return found
+        return [found for (found,) in await asyncio.gather(*nearest)]
 
     async def _join(
-        self, opening: Opening, candidates: Sequence[Candidate], scope: Scope
+        self, opening: Opening, candidates: Sequence[Candidate], aims: Aims
     ) -> tuple[list[Match], int | None, tuple[Degradation, ...]]:
         """The candidates that are images now and satisfy the filter now, and the revision of now; points that
         disagree with their row are looked at again. While the catalogue is away, their names as the index
-        keeps them."""
+        keeps them, unless rows are needed to judge."""
         head = opening.head
         try:
             now = await self._catalog.joined(head, [each.uid for each in candidates])
         except SoutuError as error:
-            if scope.filter is not None or not self._absence.bears(error):
+            if aims.scope.filter or aims.boosts or not self._absence.bears(error):
                 raise
             return await self._named(head, candidates, error), None, _without_catalog(error)
         if not (now.holds or opening.anew):
@@ -236,9 +276,9 @@ class Searches:
         self._absence.heard()
         self._report(head, candidates, now)
         matches = [
-            _match(each, row.id, row)
+            _match(each, row.id, row, aims.boosts)
             for each in candidates
-            if (row := now.images.get(each.uid)) and _satisfies(row, scope)
+            if (row := now.images.get(each.uid)) and _satisfies(row, aims.scope)
         ]
         return matches, now.revision, ()
 
@@ -260,6 +300,14 @@ class Searches:
         if stale:
             self._following.suspect(head.generation, stale)
 
+    def _with_chances(self, matches: Sequence[Match], head: Head) -> tuple[Match, ...]:
+        """The matches of a text, with the chance that each shows what it says."""
+        model = head.generation.model
+        return tuple(
+            match._replace(probability=self._embedder.chance(model, match.score - match.boost))
+            for match in matches
+        )
+
     def _next(self, query: Query, page: Page, found: Found) -> str:
         shown = page.place.shown + len(found.matches)
         if not found.more or shown >= MATCH_LIMIT:
@@ -268,24 +316,53 @@ class Searches:
         return self._tokens.write(query, replace(page, place=Place(shown, last.score, last.uid)))
 
 
-def _match(candidate: Candidate, image_id: str, image: Image | None = None) -> Match:
-    return Match(candidate.uid, image_id, candidate.score, {"nearest": candidate.score}, image)
+def _match(
+    candidate: Candidate, image_id: str, image: Image | None = None, boosts: Boosts = NO_BOOSTS
+) -> Match:
+    scores = {"nearest": candidate.score}
+    if not boosts or image is None:
+        return Match(candidate.uid, image_id, candidate.score, scores, image)
+    boost = boosts.of(image)
+    score = score_of(candidate.score, boost)
+    return Match(candidate.uid, image_id, score, {**scores, "boost": boost}, image, boost)
 
 
 def _without_catalog(error: SoutuError | None) -> tuple[Degradation, ...]:
     return (Degradation("catalog", error.reason.name),) if error else ()
 
 
-def _stands(candidate: Candidate, query: Query, place: Place, hidden: frozenset[int]) -> bool:
-    """Whether a candidate may be shown on this page."""
-    if candidate.uid in hidden or _below(candidate, query):
-        return False
-    return place.is_before(candidate.score, candidate.uid)
+def _ceiling(lists: Sequence[Sequence[Candidate]], limit: int, boosts: Boosts) -> float:
+    """The most that an image can score which none of the lists, of up to `limit` candidates, has."""
+    first, *others = (each[-1].score if len(each) >= limit else NOTHING_LEFT for each in lists)
+    return boosts.ceiling(first, others)
+
+
+def _together(lists: Sequence[Sequence[Candidate]]) -> Sequence[Candidate]:
+    """The candidates of all lists, each once."""
+    if len(lists) == 1:
+        return lists[0]
+    return list({each.uid: each for found in lists for each in found}.values())
+
+
+def _may_stand(
+    candidate: Candidate, query: Query, place: Place, hidden: frozenset[int], boosts: Boosts
+) -> bool:
+    """Whether a candidate may be shown on this page, as far as is known without its row."""
+    return candidate.uid not in hidden and (bool(boosts) or _stands(candidate, query, place))
+
+
+def _stands(scored: Candidate | Match, query: Query, place: Place) -> bool:
+    """Whether what has this score is to be shown on this page."""
+    return not _below(scored.score, query) and place.is_before(scored.score, scored.uid)
+
+
+def _ranked(matches: Iterable[Match]) -> list[Match]:
+    return sorted(matches, key=lambda match: (-match.score, match.uid))
 
 
 def _satisfies(image: Image, scope: Scope) -> bool:
     return scope.filter is None or accepts(scope.filter, fields_of(image))
 
 
-def _below(candidate: Candidate, query: Query) -> bool:
-    return query.score_floor is not None and candidate.score < query.score_floor
+def _below(score: float, query: Query) -> bool:
+    return query.score_floor is not None and score < query.score_floor

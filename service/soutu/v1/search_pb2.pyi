@@ -212,16 +212,18 @@ Global___Rerank: _TypeAlias = Rerank  # noqa: Y015
 
 @_typing.final
 class Boost(_message.Message):
-    """Raises or lowers matches that a filter accepts."""
+    """Raises or lowers matches that a filter accepts, such as those that a label
+    fits.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTER_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     filter: _builtins.str
-    """The filter, in the language of SearchRequest.filter."""
+    """The filter, in the language of SearchRequest.filter; not empty."""
     amount: _builtins.float
-    """What is added to their score, within [-1, 1]."""
+    """What is added to their score, within [-1, 1]; 0 changes nothing."""
     def __init__(
         self,
         *,
@@ -351,7 +353,9 @@ class SearchRequest(_message.Message):
     page_token: _builtins.str
     """The next_page_token of an answer to the same request, for what follows it."""
     min_score: _builtins.float
-    """The least score of a match, within [-1, 1]; not set: no bound."""
+    """The least score of a match, boosts included, within [-1, 1]; not set: no
+    bound.
+    """
     explain: _builtins.bool
     """Fills in SearchResponse.report.explanation and Match.stage_scores."""
     min_revision: _builtins.str
@@ -382,7 +386,13 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def boosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Boost]:
-        """Adds to or takes from scores."""
+        """Adds to or takes from scores; an image that several accept gets the sum.
+        At most 8, with 128 comparisons in all. Images that they favour are looked
+        for apart, however far from the query they are, and min_score is of the
+        score that they make. Where the order of the matches is not certain within
+        8,192 candidates of each kind, `degraded` says so: the part "boosts" with
+        the reason BOOSTS_TRUNCATED.
+        """
 
     @_builtins.property
     def colors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColorCondition]:
@@ -468,11 +478,14 @@ class Match(_message.Message):
     """The image's name."""
     score: _builtins.float
     """The inner product of unit vectors plus boosts; larger is better. For unit
-    vectors cosine = score and squared L2 distance = 2 - 2 * score.
+    vectors, without boosts, cosine = score and squared L2 distance =
+    2 - 2 * score.
     """
     probability: _builtins.float
     """The chance that the image shows the same as the query, where the model is
-    calibrated for it.
+    calibrated for it: that of a picture and a text, where the query is one
+    text and nothing else, under a model whose card says `sigmoid`. Boosts do
+    not count.
     """
     group: _builtins.str
     """The value of the grouped field."""
@@ -482,8 +495,8 @@ class Match(_message.Message):
 
     @_builtins.property
     def stage_scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """The score of each stage that looked at the match, such as "nearest" or
-        "rerank"; with explain.
+        """The score of each stage that looked at the match, such as "nearest",
+        "rerank" or "boost"; with explain.
         """
 
     @_builtins.property
@@ -553,7 +566,7 @@ class Degradation(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     part: _builtins.str
-    """What: catalog, text, rerank, thumbnails and the like."""
+    """What: catalog, text, boosts, rerank, thumbnails and the like."""
     reason: _builtins.str
     """Why, as an error reason (docs/errors.md)."""
     def __init__(
@@ -787,7 +800,9 @@ class CompareResponse(_message.Message):
     score: _builtins.float
     """The inner product of their unit vectors."""
     probability: _builtins.float
-    """The chance that they show the same, where the model is calibrated for it."""
+    """The chance that they show the same, where the model is calibrated for it:
+    of a picture and a text, as of Match.probability.
+    """
     @_builtins.property
     def geometry(self) -> _geometry_pb2.Geometry:
         """How the first lies in the second; with rerank."""

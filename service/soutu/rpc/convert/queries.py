@@ -10,6 +10,7 @@ from soutu.domain.errors import Reason, SoutuError, invalid_field
 from soutu.domain.image import Region
 from soutu.domain.query import (
     Answer,
+    Boost,
     Degradation,
     GivenText,
     GivenVector,
@@ -33,6 +34,7 @@ _PAGE_DEFAULT = 10
 _EXCLUDE_LIMIT = 1_000
 _CANDIDATE_LIMIT = 10_000
 _WEIGHT_LIMIT = 100.0
+_BOOST_LIMIT = 8
 
 
 def query_of(request: search_pb2.SearchRequest, wait_s: float) -> Query:
@@ -53,6 +55,7 @@ def query_of(request: search_pb2.SearchRequest, wait_s: float) -> Query:
         candidates=_candidates(request.search_parameters.candidates),
         filter=request.filter,
         exact=request.search_parameters.exact,
+        boosts=_boosts(request),
     )
 
 
@@ -143,11 +146,21 @@ def _candidates(count: int) -> int:
     return count
 
 
+def _boosts(request: search_pb2.SearchRequest) -> tuple[Boost, ...]:
+    if len(request.boosts) > _BOOST_LIMIT:
+        raise invalid_field("boosts", f"must be at most {_BOOST_LIMIT}")
+    for index, boost in enumerate(request.boosts):
+        if not -1 <= boost.amount <= 1:
+            raise invalid_field(f"boosts[{index}].amount", "must be within [-1, 1]")
+    return tuple(Boost(boost.filter, boost.amount) for boost in request.boosts)
+
+
 def answer_message(answer: Answer, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
     """The message for an answer, with what `request` asks to see of it."""
     paths = checked_mask(request.read_mask, image_pb2.Image(), "read_mask")
     response = search_pb2.SearchResponse(
-        next_page_token=answer.next_page_token, report=_report(answer, request.explain)
+        next_page_token=answer.next_page_token,
+        report=_report(answer, request.explain, any(each.amount for each in request.boosts)),
     )
     for match in answer.matches:
         _fill_match(response.matches.add(), match, answer.collection_id, paths, request.explain)
@@ -158,7 +171,9 @@ def _fill_match(
     message: search_pb2.Match, match: Match, collection: str, paths: list[str], explain: bool
 ) -> None:
     message.name = str(ImageName(collection, match.image_id))
-    message.score = shown_score(match.score)
+    message.score = shown_score(match.score - match.boost) + match.boost
+    if match.probability is not None:
+        message.probability = match.probability
     if match.image and paths:
         message.image.CopyFrom(masked(image_message(match.image, collection), ["name", *paths]))
     elif match.image:
@@ -172,14 +187,14 @@ def shown_score(score: float) -> float:
     return min(max(score, -1.0), 1.0)
 
 
-def _report(answer: Answer, explain: bool) -> search_pb2.SearchReport:
+def _report(answer: Answer, explain: bool, boosted: bool) -> search_pb2.SearchReport:
     return search_pb2.SearchReport(
         generation=generation_path(answer.collection_id, answer.generation_id),
         revision=answer.revision,
         model=f"models/{answer.model}",
         stages=stage_messages(answer.stages_s.items()),
         degraded=degradation_messages(answer.degraded),
-        explanation=_explanation(answer) if explain else "",
+        explanation=_explanation(answer, boosted) if explain else "",
     )
 
 
@@ -193,10 +208,11 @@ def stage_messages(seconds: Iterable[tuple[str, float]]) -> list[search_pb2.Stag
     return [search_pb2.StageTiming(stage=stage, duration=duration(spent)) for stage, spent in seconds]
 
 
-def _explanation(answer: Answer) -> str:
+def _explanation(answer: Answer, boosted: bool) -> str:
+    boosts = " plus the boosts whose filters they satisfy" if boosted else ""
     return (
         f"The query was embedded by {answer.model}; matches are ordered by the inner product of unit "
-        "vectors, equal ones by age."
+        f"vectors{boosts}, equal ones by age."
     )
 
 
