@@ -17,13 +17,14 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from soutu.domain.cards import CARD_FILE, card_text
-from soutu.domain.model import InputSpec, ModelCard, ModelRef, Task, TextTower
+from soutu.domain.model import InputSpec, ModelCard, ModelRef, Probability, Task, TextTower
 from soutu.models.graph import GraphWriter, embedding_output, model_of, pixels_input, tokens_input
 
 TWO_TOWERS = ModelRef("colour-words", "1")
 DIMENSION = 8
 SIDE = 16
 CONTEXT = 12
+SCALE, BIAS = 20.0, -10.0
 NEUTRAL = (0.0, 0.0, 0.0)
 WORDS: Mapping[str, tuple[float, float, float]] = {
     "[PAD]": NEUTRAL,
@@ -81,10 +82,16 @@ def image_tower() -> bytes:
 
 
 def write_two_towers(
-    folder: Path, text: bytes = b"", words: bytes = b"", ref: ModelRef = TWO_TOWERS
+    folder: Path,
+    text: bytes = b"",
+    words: bytes = b"",
+    ref: ModelRef = TWO_TOWERS,
+    probability: Probability = Probability.SOFTMAX,
 ) -> ModelCard:
-    """Writes the model's folder, with another text tower or tokenizer where one is given."""
+    """Writes the model's folder, with another text tower or tokenizer where one is given. Of sigmoid, the
+    chance of a cosine of 0.5 is a half."""
     image, text, words = image_tower(), text or text_tower(COLOURS), words or tokenizer()
+    bias = BIAS if probability is Probability.SIGMOID else 0.0
     card = ModelCard(
         ref=ref,
         task=Task.EMBED_IMAGE,
@@ -95,7 +102,9 @@ def write_two_towers(
         source="a test",
         sha256=_sha256(image),
         languages=("en", "zh"),
-        text=TextTower(_sha256(text), _sha256(words), CONTEXT, scale=20.0),
+        text=TextTower(
+            _sha256(text), _sha256(words), CONTEXT, scale=SCALE, bias=bias, probability=probability
+        ),
     )
     assert card.text
     folder.mkdir(parents=True, exist_ok=True)

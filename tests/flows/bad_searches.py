@@ -27,6 +27,10 @@ def weighing(weight: float) -> Call:
     return searching(search.QueryPart(image=PICTURE, weight=weight))
 
 
+def boosting(*boosts: search.Boost) -> Call:
+    return searching(boosts=boosts)
+
+
 def at_vector(**fields: Any) -> Call:
     return searching(search.QueryPart(vector=search.Vector(**fields)))
 
@@ -95,6 +99,25 @@ SEARCHES: dict[str, BadCall] = {
     "page token": BadCall(searching(page_token="nonsense"), INVALID, "PAGE_TOKEN_INVALID"),
     "min_score 2": BadCall(searching(min_score=2), INVALID, "FIELD_INVALID", "min_score"),
     "min_score NaN": BadCall(searching(min_score=NAN), INVALID, "FIELD_INVALID", "min_score"),
+    "9 boosts": BadCall(boosting(*[search.Boost(filter="rating=1")] * 9), INVALID, "FIELD_INVALID", "boosts"),
+    "a boost of 1.5": BadCall(
+        boosting(search.Boost(filter="rating=1", amount=1.5)), INVALID, "FIELD_INVALID", "boosts[0].amount"
+    ),
+    "a boost of NaN": BadCall(
+        boosting(search.Boost(), search.Boost(filter="rating=1", amount=NAN)),
+        INVALID,
+        "FIELD_INVALID",
+        "boosts[1].amount",
+    ),
+    "a boost of nothing": BadCall(
+        boosting(search.Boost(amount=0.5)), INVALID, "FIELD_INVALID", "boosts[0].filter"
+    ),
+    "a boost that does not parse": BadCall(
+        boosting(search.Boost(filter="rating ="), search.Boost(filter="rating = 1")),
+        INVALID,
+        "FILTER_INVALID",
+        "boosts[0].filter",
+    ),
     "exclude": BadCall(searching(exclude=["one"]), INVALID, "FIELD_INVALID", "exclude[0]"),
     "exclude 1001": BadCall(searching(exclude=[ONE] * 1_001), INVALID, "FIELD_INVALID", "exclude"),
     "read mask": BadCall(

@@ -12,7 +12,7 @@ from typing import Unpack
 import pytest
 
 from soutu.adapters.vectors.milvus_collection import INDEX
-from soutu.client import Client, Part, Query, SoutuCallError, vector_values
+from soutu.client import Boost, Client, Part, Query, SoutuCallError, vector_values
 from soutu.client.queries import SearchFields
 from soutu.v1.collection_pb2 import INDEX_TYPE_HNSW, INDEX_TYPE_IVF_FLAT, Index, IndexType
 from soutu.v1.search_pb2 import Match, SearchParameters
@@ -131,6 +131,18 @@ def test_filters_find_the_same(world: World, filter_: str) -> None:
     counted = world.pair.told(lambda client: client.images.count(SHELF, filter=filter_))
     assert len(found) == min(counted, MOST)
     assert len(world.pair.told(partial(listed, filter_=filter_))) == counted
+
+
+@pytest.mark.parametrize("amounts", [(0.25, -0.125), (-0.5, 1.0), (1e-3, 0.0)])
+def test_boosts_rank_the_same(world: World, amounts: tuple[float, float]) -> None:
+    boosts = [
+        Boost(filter=filter_, amount=amount)
+        for filter_, amount in zip(("rating >= 3", "tags:mod3"), amounts, strict=True)
+    ]
+    for picture in world.queries[:3]:
+        world.pair.alike(asked(SHELF, picture, boosts=boosts, filter="rating >= 1"))
+    found = world.pair.alike(partial(paged, query=world.queries[3], boosts=boosts, page_size=MOST))
+    assert len({match.name for match in found}) == len(found) > MOST
 
 
 def listed(client: Client, filter_: str = "", order_by: str = "") -> list[str]:

@@ -9,7 +9,6 @@ from soutu.v1.collection_service_pb2 import (
     TarSource,
 )
 from soutu.v1.search_pb2 import (
-    Boost,
     ColorCondition,
     CompareRequest,
     Grouping,
@@ -31,7 +30,6 @@ def building(**fields: Any) -> Call:
 CALLS: dict[str, tuple[Call, str]] = {
     "SearchRequest.grouping": (searching(grouping=Grouping()), "grouping"),
     "SearchRequest.rerank": (searching(rerank=Rerank()), "rerank"),
-    "SearchRequest.boosts": (searching(boosts=[Boost()]), "boosts"),
     "SearchRequest.colors": (searching(colors=[ColorCondition()]), "colors"),
     "CompareRequest.rerank": (comparing(rerank=Rerank()), "rerank"),
     "DownloadImageRequest.allow_redirect": (downloading(allow_redirect=True), "allow_redirect"),

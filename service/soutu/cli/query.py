@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from soutu.client import Part
+    from soutu.client import Boost, Part
 
 _WEIGHTED = re.compile(r"(?P<subject>.+)=(?P<weight>\d+(\.\d+)?)")
+_AMOUNT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _STORED = "id:"
 _TEXT = "text:"
 
@@ -70,6 +71,16 @@ def _further(text: str, sign: float) -> "Part":
         return Part(Text(subject.removeprefix(_TEXT)), sign * weight)
     stored = subject.startswith(_STORED)
     return Part(subject.removeprefix(_STORED) if stored else _file(Path(subject)), sign * weight)
+
+
+def boost_of(text: str) -> "Boost":
+    """What "0.2 labels:cat" says: the amount, within [-1, 1], and the filter of the pictures that get it."""
+    from soutu.client import Boost
+
+    amount, _, filter_ = text.strip().partition(" ")
+    if not filter_.strip() or not _AMOUNT.fullmatch(amount) or abs(float(amount)) > 1:
+        raise typer.BadParameter(f"--boost is AMOUNT FILTER, such as '0.2 labels:cat', not {text!r}.")
+    return Boost(filter=filter_, amount=float(amount))
 
 
 def _file(path: Path) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from soutu.cli.connection import connected
 from soutu.cli.failures import CommandError, ExitCode
-from soutu.cli.query import QueryOptions, query_of
+from soutu.cli.query import QueryOptions, boost_of, query_of
 
 if TYPE_CHECKING:
     from soutu.client import Client, Part
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _PAGE = 100
 _WHAT = "PATH, id:ID or text:WORDS, also PATH=0.5."
 PlusOption = Annotated[list[str] | None, typer.Option(help=f"Also like this: {_WHAT}")]
+BoostOption = Annotated[
+    list[str] | None, typer.Option(help="Add AMOUNT to scores: 'AMOUNT FILTER', within -1 to 1.")
+]
 MinusOption = Annotated[list[str] | None, typer.Option(help=f"Less like this: {_WHAT}")]
 
 
@@ -45,6 +48,7 @@ def search(
     filter_: Annotated[
         str, typer.Option("--filter", "-f", help="Only images like this: 'rating >= 3 AND tags:cat'.")
     ] = "",
+    boost: BoostOption = None,
     exact: Annotated[bool, typer.Option(help="Compare with every vector: slow, and exact.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw query and matches into this PNG.")] = None,
@@ -61,6 +65,8 @@ def search(
 
     `soutu search cat.jpg --filter 'rating >= 3 AND tags:garden'` — of the pictures that I like
 
+    `soutu search cat.jpg --boost '0.2 labels:animal'` — animals first
+
     `soutu search cat.jpg --plus id:garden-7 --minus dog.jpg=0.5` — cats in gardens, rather than dogs
     """
     if sheet:
@@ -71,6 +77,8 @@ def search(
         fields["min_score"] = min_score
     if filter_:
         fields["filter"] = filter_
+    if boost:
+        fields["boosts"] = [boost_of(each) for each in boost]
     if exact:
         fields["search_parameters"] = exact_search()
     with connected(context.obj) as connection:

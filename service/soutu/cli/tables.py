@@ -9,19 +9,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from soutu.v1.image_pb2 import Image
-    from soutu.v1.search_pb2 import SearchReport, SearchResponse, StageTiming
+    from soutu.v1.search_pb2 import Match, SearchReport, SearchResponse, StageTiming
 
 
 def print_matches(answer: "SearchResponse") -> None:
     """The matches, best first, and how the answer was made."""
     from soutu.client.names import id_of
 
+    chances = any(match.HasField("probability") for match in answer.matches)
     rows = [
-        (str(rank), f"{match.score:.3f}", label(match.image), id_of(match.name))
+        (str(rank), f"{match.score:.3f}", *_chance(match, chances), label(match.image), id_of(match.name))
         for rank, match in enumerate(answer.matches, start=1)
     ]
-    print_table(("", "score", "picture", "id"), rows, right=("", "score"))
+    columns = ("", "score", *(("chance",) if chances else ()), "picture", "id")
+    print_table(columns, rows, right=("", "score", "chance"))
     print(report_line(answer.report))
+
+
+def _chance(match: "Match", shown: bool) -> tuple[str, ...]:
+    return (f"{match.probability:.1%}",) if shown else ()
 
 
 def report_line(report: "SearchReport") -> str:

@@ -14,9 +14,11 @@ from soutu.client.labels import label_set
 from soutu.client.operations import OperationHandle, metadata_of, result_of
 from soutu.client.queries import Part, Query, Text, Uri, search_request, vector_values
 from soutu.client.uploads import Upload
+from soutu.v1.search_pb2 import Boost
 
 __all__ = [
     "DEFAULT_ADDRESS",
+    "Boost",
     "Client",
     "OperationHandle",
     "Part",

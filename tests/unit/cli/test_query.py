@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import typer
 
-from soutu.cli.query import QueryOptions, query_of
-from soutu.client import Part, Text
+from soutu.cli.query import QueryOptions, boost_of, query_of
+from soutu.client import Boost, Part, Text
 
 
 @pytest.fixture
@@ -29,6 +29,14 @@ def test_a_stored_image_in_place_of_a_picture() -> None:
 def test_more_pictures_with_weights(cat: Path) -> None:
     query = query_of(QueryOptions(image=cat, plus=["id:garden-7", f"{cat}=2"], minus=[f"{cat}=0.5"]))
     assert query == [Part(cat), Part("garden-7"), Part(cat, weight=2), Part(cat, weight=-0.5)]
+
+
+def test_boosts_are_amounts_and_filters() -> None:
+    assert boost_of("0.25 labels:cat") == Boost(filter="labels:cat", amount=0.25)
+    assert boost_of(" -1 rating < 3 OR tags:dog ") == Boost(filter="rating < 3 OR tags:dog", amount=-1)
+    for wrong in ("", "0.2", "labels:cat", "1.5 labels:cat", "nan rating=1", "1e0 rating=1", "٣ rating=1"):
+        with pytest.raises(typer.BadParameter, match="AMOUNT FILTER"):
+            boost_of(wrong)
 
 
 def test_words_alone_and_with_pictures(cat: Path) -> None:
