@@ -113,7 +113,7 @@ def _saved(kind: Any, config: Any, place: Path, probability: str, dimension: int
         elif name == "logit_scale":
             torch.nn.init.constant_(parameter, np.log(8.0))
         elif name == "logit_bias":
-            torch.nn.init.constant_(parameter, -1.5)
+            torch.nn.init.constant_(parameter, -0.5)
     weights, entry = place / "weights", place / "entry.toml"
     network.save_pretrained(weights)
     tokenizer = _tokenizer(ends)

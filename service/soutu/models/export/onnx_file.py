@@ -80,9 +80,11 @@ def _parts(model: onnx_ir.Model) -> Iterator[bytes]:
 
 
 def _rename_inner(graph: onnx_ir.Graph) -> None:
-    """No value in the graph has the name of its output but that output: the exporter lets them meet."""
+    """No value or weight in the graph has the name of its output but that output: the exporter lets them
+    meet."""
     names = {output.name for output in graph.outputs}
-    for value in (output for node in graph for output in node.outputs):
+    made = [output for node in graph for output in node.outputs]
+    for value in [*made, *graph.initializers.values()]:
         if value.name in names and not any(value is output for output in graph.outputs):
             value.name = f"inner/{value.name}"
 
