@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from soutu.adapters.catalog.migrations import NEWEST
 
 
-def upgrade(connection: Connection) -> None:
-    """Brings the database from whatever version it has to the newest."""
+def upgrade(connection: Connection, version: str = NEWEST) -> None:
+    """Brings the database from whatever version it has to the newest, or to that of an older Soutu."""
     configuration = _configuration()
     configuration.attributes["connection"] = connection
-    command.upgrade(configuration, NEWEST)
+    command.upgrade(configuration, version)
 
 
 def is_known(version: str) -> bool:
