@@ -1,8 +1,9 @@
 """What no client sees of a service: its catalogue and its index, in its data directory or on the stack."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from soutu.adapters.catalog import SqlCatalog
@@ -10,6 +11,7 @@ from soutu.adapters.vectors.milvus import MilvusIndex
 from soutu.adapters.vectors.milvus_server import MilvusAddress
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
 from soutu.domain.collection import GenerationState
+from soutu.domain.labels import PredictedLabel
 from soutu.observe.clock import SystemClock
 from soutu.ports import Catalog, VectorIndex
 from tests.flows.served import Served
@@ -23,6 +25,31 @@ def check_at_rest(served: Served) -> None:
     """While nothing is written: every READY generation's index holds the catalogue's rows, each at its own
     revision, and nothing else. An index in the process must have been let go of by its server."""
     _looked(served, _compare)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A collection's revision, and the labels of each of its images, by its id."""
+
+    revision: int
+    images: Mapping[str, tuple[PredictedLabel, ...]]
+
+    def of_set(self, label_set: str) -> set[str]:
+        """The images that have labels of this set."""
+        return {
+            image for image, labels in self.images.items() if label_set in {each.label_set for each in labels}
+        }
+
+
+def labels_kept(served: Served, collection: str) -> Labelled:
+    """The labels as the catalogue keeps them; nothing may be written meanwhile."""
+
+    async def look(catalog: Catalog, _: VectorIndex) -> Labelled:
+        found = (await catalog.head(collection)).collection
+        images = await catalog.list_images(found.uid, "", _MOST)
+        return Labelled(found.revision, {image.id: image.labels for image in images})
+
+    return _looked(served, look)
 
 
 def kept_indexes(served: Served) -> set[str]:
