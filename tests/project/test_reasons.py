@@ -18,6 +18,10 @@ BELOW: dict[str, tuple[str, str]] = {
         "a backup is restored without a server",
     ),
     "BACKUP_RUNNING": ("contract/test_catalog_files.py", "a small one is over before the next is asked for"),
+    "BOOSTS_TRUNCATED": (
+        "unit/search/test_boosts.py",
+        "it takes more than 8,192 images of which none has all that the boosts favour",
+    ),
     "BACKLOG_FULL": ("unit/ingest/test_commits.py", "an index cannot be held back from outside"),
     "PUBLISH_LATE": (
         "unit/collections/test_generations.py",

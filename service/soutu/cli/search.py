@@ -72,13 +72,9 @@ def search(
     if sheet:
         check_place(sheet)
     query = query_of(QueryOptions(image, stored, vector, text, region, plus or (), minus or ()))
-    fields: SearchFields = {}
+    fields: SearchFields = {"filter": filter_, "boosts": [boost_of(each) for each in boost or ()]}
     if min_score is not None:
         fields["min_score"] = min_score
-    if filter_:
-        fields["filter"] = filter_
-    if boost:
-        fields["boosts"] = [boost_of(each) for each in boost]
     if exact:
         fields["search_parameters"] = exact_search()
     with connected(context.obj) as connection:
