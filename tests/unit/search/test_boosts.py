@@ -185,7 +185,9 @@ def test_few_candidates_are_looked_at_for_one_boost(world: World) -> None:
     world.runner.run(searches.search(asking([Boost("tags:rare", 0.01)], 2)))
     assert len(index.scopes) == 2
     assert index.scopes[0].uids is None
-    assert index.scopes[1].uids == {image.uid for image in world.images if "rare" in image.metadata.tags}
+    assert index.scopes[1].uids == frozenset(
+        image.uid for image in world.images if "rare" in image.metadata.tags
+    )
 
 
 def test_where_too_many_would_have_to_be_looked_at_the_answer_says_so(world: World) -> None:
