@@ -12,7 +12,7 @@ from soutu.adapters.vectors.exact import ExactIndex
 from soutu.domain.collection import Head, IndexSpec
 from soutu.domain.embedding import rounded
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.query import Answer, Degradation, GivenVector, Joined, Part, Point, Query
+from soutu.domain.query import Answer, Boost, Degradation, GivenVector, Joined, Part, Point, Query
 from soutu.domain.revision import revision_text
 from soutu.ports import Catalog, ModelStore
 from soutu.search.absence import Absence
@@ -116,6 +116,7 @@ async def test_pages_go_on_meanwhile() -> None:
     [
         pytest.param(replace(QUERY, collection_id="other"), id="a collection never seen"),
         pytest.param(replace(QUERY, filter="rating = 5"), id="a filter that only rows decide"),
+        pytest.param(replace(QUERY, boosts=(Boost("rating = 5", 0.5),)), id="a boost that only rows decide"),
         pytest.param(
             replace(QUERY, min_revision=revision_text(COLLECTION.uid, SIZE + 1)), id="a later revision"
         ),
