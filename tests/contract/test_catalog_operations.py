@@ -7,7 +7,14 @@ import pytest
 
 from soutu.domain.collection import Collection
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import (
+    UNFINISHED_LIMIT,
+    Holding,
+    Operation,
+    OperationKind,
+    OperationState,
+    Progress,
+)
 from soutu.domain.writing import Checkpoint, Commit, Failure
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import MovableClock, put
@@ -105,12 +112,12 @@ async def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_told(
     operation = await asked(catalog, pictures)
     await catalog.claim_operation("me", LEASE_S)
     clock.move(LEASE_S - 1)
-    assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 3, 1))
+    assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 3, 1)) is Holding.HELD
     clock.move(LEASE_S - 1)
     assert await catalog.claim_operation("you", LEASE_S) is None
     clock.move(2)
     assert await catalog.claim_operation("you", LEASE_S) is not None
-    assert not await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 9, 9))
+    assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress(9, 9, 9)) is Holding.LOST
     await catalog.finish_operation(operation.uid, "me", OperationState.FAILED, Progress())
     found = await catalog.operation(operation.id)
     assert (found.state, found.progress) == (OperationState.RUNNING, Progress(9, 3, 1))
@@ -166,7 +173,7 @@ async def test_cancelling_asks_what_waits_and_what_runs_to_stop(
     assert claimed is not None
     assert (claimed.uid, claimed.cancel_requested) == (waiting.uid, True)
     assert (await catalog.operation(running.id)).cancel_requested
-    assert not await catalog.heartbeat(running.uid, "me", LEASE_S, Progress())
+    assert await catalog.heartbeat(running.uid, "me", LEASE_S, Progress()) is Holding.STOPPING
     await catalog.finish_operation(running.uid, "me", OperationState.CANCELLED, Progress())
     await catalog.request_cancel(running.uid)  # finished: nothing to do
     assert (await catalog.operation(running.id)).state is OperationState.CANCELLED
@@ -245,4 +252,4 @@ async def test_a_deleted_collection_takes_its_operations_along(
     await catalog.claim_operation("me", LEASE_S)
     await catalog.delete_collection(pictures.uid)
     assert await catalog.operations(0, 9) == []
-    assert not await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress())
+    assert await catalog.heartbeat(operation.uid, "me", LEASE_S, Progress()) is Holding.STOPPING

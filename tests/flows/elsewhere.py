@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 from scripts import triton_repository
 from tests.contract.databases import connected
 from tests.contract.servers import server
+from tests.contract.towers import TWO_TOWERS, write_two_towers
 from tests.flows.models import put_second_model
 
 Settings = Mapping[str, str]
@@ -49,11 +50,13 @@ def _redis(settings: Settings, number: int, fresh: bool) -> str:
     return url
 
 
-def _offer_second_model(repository: Path) -> None:
-    """Gives a Triton the model that the flows add to a service's own, to be loaded when it is needed."""
+def _offer_models(repository: Path) -> None:
+    """Gives a Triton the models that flows add to a service's own, to be loaded when they are needed."""
     models = repository.with_name("models")
-    name = put_second_model(models).removeprefix("models/")
-    triton_repository.main([str(repository), "--models", str(models), "--model", name, "--backend", "python"])
+    second = put_second_model(models).removeprefix("models/")
+    write_two_towers(models / TWO_TOWERS.name / TWO_TOWERS.version)
+    named = [argument for name in (second, str(TWO_TOWERS)) for argument in ("--model", name)]
+    triton_repository.main([str(repository), "--models", str(models), *named, "--backend", "python"])
 
 
 def _prefix(settings: Settings, number: int, fresh: bool) -> str:
@@ -76,5 +79,5 @@ def stack(parts: Sequence[str], directory: Path, others: Settings | None = None)
         for name in parts:
             settings |= running.enter_context(server(name, directory / name)).settings
         if "triton" in parts:
-            _offer_second_model(directory / "triton" / "model_repository")
+            _offer_models(directory / "triton" / "model_repository")
         yield Places(settings)

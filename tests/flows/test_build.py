@@ -254,7 +254,7 @@ def test_a_killed_build_resumes_and_ends_complete(lone_server: Served, tmp_path:
     lone_server.client.collections.create("c")
     name = lone_server.client.collections.build("c", source).name
     for enough in (1, 200):
-        until(partial(has_at_least, lone_server, enough))
+        until(partial(has_at_least, lone_server, enough), BUILD_S)
         lone_server.kill()
         lone_server.restart()
     client = lone_server.client

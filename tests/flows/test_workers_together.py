@@ -37,6 +37,8 @@ WORKERS = 2
 WRITERS = 3
 LAPSED_S = 12.0  # longer than a lease
 REST_S = 120.0
+TAKEN_UP_S = 15.0 + 15.0  # a lease of an operation and until the next look; and for a slow machine
+PICTURES = 300
 
 
 class ServedTogether(Served):
@@ -61,12 +63,13 @@ def _serves(process: psutil.Process) -> bool:
 @pytest.fixture(scope="module")
 def together(whole_stack: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedTogether]:
     place = tmp_path_factory.mktemp("together")
+    (place / "pictures").mkdir()
     settings = {
         **whole_stack.of(place),
         "SOUTU_DECODE_WORKERS": "1",
         "SOUTU_INDEX_INDEXED_WAIT_S": "20",
     }
-    with ServedTogether(place / "service", settings=settings) as served:
+    with ServedTogether(place / "service", [place / "pictures"], settings) as served:
         yield served
 
 
@@ -158,6 +161,43 @@ def _finds(channel: grpc.Channel, name: str) -> bool:
     try:
         return name in found(channel, "late0")
     except grpc.RpcError:
+        return False
+
+
+def test_a_build_goes_on_whichever_process_dies(together: ServedTogether) -> None:
+    """Nobody waits for the process that had it longer than its lease lasts."""
+    source = together.data_dir.parents[1] / "pictures" / "many"
+    source.mkdir()
+    for number in range(PICTURES):
+        (source / f"{number}.jpg").write_bytes(pictures.jpeg(number, 96, 72))
+    client = together.client
+    client.collections.create("grown")
+    name = client.collections.build("grown", source).name
+    assert until(partial(_counted, client, 1), REST_S)
+    for turn in range(WORKERS):
+        killed(together, turn)
+        until(partial(_goes_on, client, name, _counted(client, 0)), TAKEN_UP_S)
+    client.operations.wait(name, REST_S)
+    assert {image.origin.path for image in client.images.list("grown")} == {
+        f"{number}.jpg" for number in range(PICTURES)
+    }
+    assert until(partial(_at_rest, together), REST_S)
+
+
+def _counted(client: Client, least: int) -> int:
+    """How many images there are, if so many; 0 else, and while nobody says."""
+    try:
+        count = client.images.count("grown")
+    except SoutuCallError:
+        return 0
+    return count if count >= least else 0
+
+
+def _goes_on(client: Client, operation: str, count: int) -> bool:
+    """Whether there are more images than so many, or the build has ended."""
+    try:
+        return _counted(client, count + 1) > count or client.operations.get(operation).done
+    except SoutuCallError:
         return False
 
 

@@ -49,6 +49,14 @@ class OperationState(StrEnum):
         return self not in (OperationState.PENDING, OperationState.RUNNING)
 
 
+class Holding(StrEnum):
+    """What a process that runs an operation has of it."""
+
+    HELD = "held"
+    STOPPING = "stopping"  # asked to stop, or gone with its collection
+    LOST = "lost"  # another's: nothing of it may be touched any more
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an operation is, in items. `total` is 0 while it is not known, `rate` (items per second) while

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind, OperationState
+from soutu.domain.operation import Holding, Operation, OperationKind, OperationState
 from soutu.observe.logs import logger
 from soutu.observe.metrics import Metrics
 from soutu.operations.job import Job, Work
 from soutu.ports import Clock, OperationCatalog
 
-_LEASE_S = 30.0
+_LEASE_S = 10.0
 _HEARTBEAT_S = 2.0
 _IDLE_S = 5.0
 _AT_ONCE = 8
@@ -24,7 +24,8 @@ class OperationRunner:
     """Claims operations, gives each to the work of its kind, and records how it ended.
 
     A lease that is renewed at every heartbeat marks an operation as held; one whose process died is claimed
-    again when the lease has run out, and resumes at its cursor.
+    again when the lease has run out, and resumes at its cursor. A process that stood still for longer finds
+    its operation lost: it stops, and leaves everything to whoever has it now.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class OperationRunner:
             if operation.cancel_requested:
                 await running.stop()
             while not await running.ended(_HEARTBEAT_S):
-                if not await self._held(running.job):
+                if await self._holding(running.job) is not Holding.HELD:
                     await running.stop()
             await self._finish(running)
         finally:
@@ -124,17 +125,23 @@ class OperationRunner:
             self._turns.release()
             self._wake.set()  # another one may have waited for it
 
-    async def _held(self, job: Job) -> bool:
+    async def _holding(self, job: Job) -> Holding:
         try:
             return await self._catalog.heartbeat(job.operation.uid, self._owner, _LEASE_S, job.progress)
         except SoutuError as error:
             _log.warning("a heartbeat was missed", operation=job.operation.id, reason=error.reason.name)
-            return True
+            return Holding.HELD
+
+    async def _beat(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            await self._holding(job)
 
     async def _finish(self, running: "_Running") -> None:
         operation, (state, result, reason, message) = running.job.operation, outcome(running.task)
-        if state is not OperationState.SUCCEEDED:
-            await running.work.give_up(operation)
+        if state is not OperationState.SUCCEEDED and not await self._gave_up(running):
+            _log.warning("an operation is another's now", operation=operation.id)
+            return
         progress = running.job.progress
         if state is OperationState.SUCCEEDED:
             progress = progress.completed()
@@ -149,6 +156,19 @@ class OperationRunner:
             error_reason=reason,
             error_message=message,
         )
+
+    async def _gave_up(self, running: "_Running") -> bool:
+        """Has the work tidied up, its lease extended meanwhile; not where another process has taken it over,
+        whose work that would destroy."""
+        job, uid = running.job, running.job.operation.uid
+        if await self._catalog.heartbeat(uid, self._owner, _LEASE_S, job.progress) is Holding.LOST:
+            return False
+        beating = asyncio.create_task(self._beat(job))
+        try:
+            await running.work.give_up(job.operation)
+        finally:
+            beating.cancel()
+        return True
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

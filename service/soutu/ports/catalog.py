@@ -21,7 +21,7 @@ from soutu.domain.filter import Field, Filter, Listing, Value
 from soutu.domain.image import Content, Image, KnownFile
 from soutu.domain.lead import Lead, Standing
 from soutu.domain.model import ModelRef
-from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import Holding, Operation, OperationKind, OperationState, Progress
 from soutu.domain.query import Joined
 from soutu.domain.writing import Change, Checkpoint, Commit, Failure, Reckoning, Request, Write
 
@@ -229,8 +229,8 @@ class OperationCatalog(Protocol):
         renew a collection's indexes only one is at work; the others wait, oldest first."""
         ...
 
-    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:
-        """Extends the lease and records progress; false when the operation is to stop or is not held."""
+    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> Holding:
+        """Extends the lease and records progress, unless the operation is LOST."""
         ...
 
     async def request_cancel(self, uid: int) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import Holding, Operation, OperationKind, OperationState, Progress
 from soutu.observe.clock import SystemClock
 from soutu.observe.metrics import Metrics
 from soutu.operations.job import Job
@@ -26,14 +26,14 @@ class Queue:
     waiting: list[Operation]
     ended: dict[str, tuple[OperationState, str]] = field(default_factory=dict)
     progress: Progress | None = None
-    stopping: bool = False
+    holding: Holding = Holding.HELD
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def claim_operation(self, owner: str, lease_s: float) -> Operation | None:
         return self.waiting.pop(0) if self.waiting else None
 
-    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:
-        return not self.stopping
+    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> Holding:
+        return self.holding
 
     async def finish_operation(
         self,
@@ -82,7 +82,7 @@ async def played(queue: Queue, script: Script, *, stop: bool = False) -> tuple[O
     try:
         if stop:
             await asyncio.sleep(0.05)
-            queue.stopping = True
+            queue.holding = Holding.STOPPING
             runner.check(1)
         await asyncio.wait_for(queue.done.wait(), WAIT_S)
     finally:
@@ -128,6 +128,21 @@ async def test_work_that_is_stopped_tidies_up() -> None:
     assert script.story == ["run", "give up"]
 
 
+async def test_work_that_another_process_has_taken_over_is_left_to_it() -> None:
+    """This process stood still for longer than its lease."""
+    queue, work = Queue([OPERATION]), Script(endless=True)
+    runner = OperationRunner(
+        cast(OperationCatalog, queue), {OperationKind.GENERATION: work}, SystemClock(), Metrics()
+    )
+    runner.start()
+    await asyncio.sleep(0.05)
+    queue.holding = Holding.LOST
+    runner.check(1)
+    await asyncio.wait_for(runner.pause(1, WAIT_S), WAIT_S)
+    await runner.close()
+    assert (work.story, queue.ended) == (["run"], {})
+
+
 async def test_what_was_cancelled_before_it_was_claimed_only_tidies_up() -> None:
     script = Script()
     queue = Queue([replace(OPERATION, cancel_requested=True)])
@@ -159,7 +174,7 @@ async def test_who_waits_for_an_operation_is_told_at_once() -> None:
         assert not queue.ended
         waiting = asyncio.create_task(runner.pause(1, 60 * WAIT_S))
         await asyncio.sleep(0)
-        queue.stopping = True
+        queue.holding = Holding.STOPPING
         runner.check(1)
         await asyncio.wait_for(waiting, WAIT_S)
         assert queue.done.is_set()

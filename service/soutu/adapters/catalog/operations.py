@@ -11,7 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.tables import collections, operation_failures, operations
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.operation import UNFINISHED_LIMIT, Operation, OperationKind, OperationState, Progress
+from soutu.domain.operation import (
+    UNFINISHED_LIMIT,
+    Holding,
+    Operation,
+    OperationKind,
+    OperationState,
+    Progress,
+)
 from soutu.domain.writing import Failure
 
 _PENDING, _RUNNING = OperationState.PENDING.value, OperationState.RUNNING.value
@@ -73,18 +80,20 @@ class SqlOperations(CatalogPart):
 
         return await self._database.write(claim)
 
-    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> bool:
-        """Extends the lease and records progress; false, recording nothing, when the operation is no longer
-        held by `owner`, and false when its cancellation was asked for."""
+    async def heartbeat(self, uid: int, owner: str, lease_s: float, progress: Progress) -> Holding:
+        """Extends the lease, also one that has run out, and records progress; STOPPING when cancellation was
+        asked for. Records nothing of an operation that is gone (STOPPING) or not held by `owner` (LOST)."""
         now = self._clock.now()
         values = _numbers(progress) | {"lease_until": now + timedelta(seconds=lease_s), "update_time": now}
 
-        async def beat(connection: AsyncConnection) -> bool:
+        async def beat(connection: AsyncConnection) -> Holding:
             row = await _held(connection, uid, owner)
             if row is None:
-                return False
+                own = select(operations.c.uid).where(operations.c.uid == uid)
+                gone = (await connection.execute(own)).first() is None
+                return Holding.STOPPING if gone else Holding.LOST
             await _update(connection, uid, values)
-            return not row["cancel_requested"]
+            return Holding.STOPPING if row["cancel_requested"] else Holding.HELD
 
         return await self._database.write(beat)
 
