@@ -22,6 +22,10 @@ LEASE_S = 1.0
 DAWDLE_S = 0.2
 
 
+async def forgets_nothing() -> None:
+    """There is no cache in this process."""
+
+
 async def _follow(url: str, owner: str) -> None:
     clock, catalog = SystemClock(), await SqlCatalog.open(url, SystemClock())
     index = cast(VectorIndex, TableIndex(url, DAWDLE_S))
@@ -31,7 +35,8 @@ async def _follow(url: str, owner: str) -> None:
         pace = Pace(poll_s=0.2, persist_s=0.2, optimize_after=10**9, settle_s=10**9)
         return Follower(generation, catalog, index, completion, clock, pace, leading)
 
-    followers = SharedFollowers(catalog, index, follower, clock, Lease(owner, LEASE_S, 0.2, 0.05))
+    lease = Lease(owner, LEASE_S, 0.2, 0.05)
+    followers = SharedFollowers(catalog, index, follower, clock, lease, forgets_nothing)
     await followers.start()
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

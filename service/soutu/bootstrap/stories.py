@@ -223,7 +223,8 @@ async def _followers(
     make_follower = partial(_follower, settings, adapters, completion)
     if serves_beside_others(settings):
         lease = Lease(owner=f"{socket.gethostname()[:64]} {os.getpid()} {uuid.uuid4().hex[:12]}")
-        followers: Followers = SharedFollowers(catalog, index, make_follower, clock, lease)
+        forget = _nothing if settings.cache.url else adapters.cache.clear
+        followers: Followers = SharedFollowers(catalog, index, make_follower, clock, lease, forget)
     else:
         if settings.catalog.on_server:
             owner = hashlib.sha256(adapters.token_key).hexdigest()
@@ -232,6 +233,10 @@ async def _followers(
     await followers.start()
     stack.push_async_callback(followers.close)
     return followers
+
+
+async def _nothing() -> None:
+    """A purge clears what all processes share by itself."""
 
 
 def _follower(

@@ -6,7 +6,7 @@ generations there are. Whoever finds a generation that nobody leads takes the le
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,11 @@ class Lease:
 
 
 class SharedFollowers(Followers):
-    """Followers of which each runs in one of several processes; the others know how far it is."""
+    """Followers of which each runs in one of several processes; the others know how far it is.
+
+    `forget` is called when a generation has gone, as those of its collection do by a purge in any process:
+    what this process alone remembers is to be forgotten.
+    """
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class SharedFollowers(Followers):
         make_follower: Callable[[Generation, Leading], Follower],
         clock: Clock,
         lease: Lease,
+        forget: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(catalog, index, lambda each: make_follower(each, self._held[each.uid]))
         self._clock = clock
         self._lease = lease
+        self._forget = forget
         self._held: dict[int, Held] = {}
         self._compared: dict[int, int] = {}
         self._known: dict[int, Standing] = {}
@@ -220,6 +226,8 @@ class SharedFollowers(Followers):
         for uid in set(self._held) - living:
             await self.remove(uid)
         self._opened &= living
+        if self._known.keys() - living:
+            await self._forget()
 
     def _make_searchable(self, standing: Standing) -> None:
         uid = standing.generation.uid

@@ -36,8 +36,9 @@ class Answers:
         self._keeping: dict[bytes, asyncio.Task[None]] = {}
 
     async def key(self, request: search_pb2.SearchRequest, opening: Opening) -> bytes | None:
-        """The key of an answer that may be kept or recalled now; None where none may be."""
-        if request.skip_cache or not opening.current or _looks_elsewhere(request):
+        """The key of an answer that may be kept or recalled now; None where none may be, as while the
+        catalogue is away: what was an answer may have been deleted since, or purged."""
+        if request.skip_cache or opening.degraded or not opening.current or _looks_elsewhere(request):
             return None
         head = opening.head
         large = request.ByteSize() > _HASHED_AT_ONCE_BYTES

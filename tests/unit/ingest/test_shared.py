@@ -62,8 +62,12 @@ class Process(SharedFollowers):
             return Follower(generation, catalog, door, completion, clock, pace, leading)
 
         lease = Lease(name, lease_s=LEASE_S, beat_s=0.1, look_s=0.02)
-        super().__init__(catalog, cast(ExactIndex, self.door), follower, clock, lease)
+        super().__init__(catalog, cast(ExactIndex, self.door), follower, clock, lease, self._count_forgetting)
+        self.forgotten = 0
         self.stopped = asyncio.Event()
+
+    async def _count_forgetting(self) -> None:
+        self.forgotten += 1
 
     async def _look(self) -> None:
         while self.stopped.is_set():
@@ -200,3 +204,14 @@ async def test_a_search_of_another_process_has_points_looked_at(
     assert not await equal(catalog, index, generation)
     other.suspect(generation, [1])
     await until_equal(catalog, index, generation)
+
+
+async def test_a_generation_that_goes_is_forgotten_by_all(
+    processes: tuple[Process, Process], catalog: SqlCatalog, pictures: Collection
+) -> None:
+    await in_order(processes, catalog)
+    assert [each.forgotten for each in processes] == [0, 0]
+    await catalog.delete_collection(pictures.uid)
+    async with asyncio.timeout(WAIT_S):
+        while [each.forgotten for each in processes] != [1, 1]:
+            await asyncio.sleep(0.01)
