@@ -14,7 +14,7 @@ from typing import Any, cast
 import grpc
 from google.protobuf.message import DecodeError
 
-from soutu.domain.errors import Reason, SoutuError
+from soutu.domain.errors import Reason, SoutuError, Status
 from soutu.observe.logs import logger, request_scope
 from soutu.observe.metrics import Metrics
 from soutu.rpc.access import Access
@@ -32,6 +32,10 @@ _ENDLESS = (
 _FOR_EVER = None
 # For a status that a client which takes nothing may never take either.
 _LAST_WORDS_S = 1.0
+# Refusals that nothing more is done for: there is too much to do, or nobody waits any more.
+_HASTY = frozenset(
+    {Status.RESOURCE_EXHAUSTED, Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED}
+)
 _log = logger("soutu.rpc")
 
 
@@ -63,7 +67,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         try:
             caller = self._access.caller(method, handler_call_details.invocation_metadata)
         except SoutuError as refusal:
-            return self._refusing(method, refusal)
+            return self._refusing(method, refusal, bool(handler.request_streaming))
         if self._admission.refuses_unread(method):
             return unread(self._metrics, method)
         behaviour = (
@@ -77,12 +81,16 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         wrapped = _forgetting(wrap(method, behaviour, caller, bool(handler.request_streaming)))
         return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
 
-    def _refusing(self, method: str, refusal: SoutuError) -> grpc.RpcMethodHandler[Any, Any]:
-        """Answers any method: as a stream of requests, none of which is read."""
+    def _refusing(
+        self, method: str, refusal: SoutuError, takes_stream: bool
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Answers any method: as a stream of requests, none of which is looked at."""
 
         async def refuse(requests: Any, context: Context) -> None:
             caller = refusal.metadata.get("key", "")
             async with self._counted(method), Call(self._metrics, method, context, caller):
+                if takes_stream:
+                    await self._patience.drop(context)
                 raise refusal
 
         return grpc.stream_unary_rpc_method_handler(refuse)
@@ -91,11 +99,16 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         async def call(_: Any, context: Context) -> Any:
             request = await self._request(method, context, takes_stream)
             async with self._counted(method), Call(self._metrics, method, context, caller) as one:
-                with self._admission.room.hold() as hold:
-                    checked = one.checked(request, hold)
-                    async with self._admission.call(method, context.time_remaining()):
-                        answer = behaviour(checked, context)
-                        return await answer if inspect.isawaitable(answer) else answer
+                try:
+                    with self._admission.room.hold() as hold:
+                        checked = one.checked(request, hold)
+                        async with self._admission.call(method, context.time_remaining()):
+                            answer = behaviour(checked, context)
+                            return await answer if inspect.isawaitable(answer) else answer
+                except SoutuError as refusal:
+                    if takes_stream and refusal.reason.status not in _HASTY:
+                        await self._patience.drop(context)
+                    raise
 
         return call
 

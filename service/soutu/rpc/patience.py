@@ -1,14 +1,19 @@
 """Waiting for clients: for what they still have to send, and until they take what is sent to them."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
 
 from soutu.domain.errors import Reason, SoutuError
 
+# What is still coming in to a call that is refused: taken for as long, and from so many calls at a time.
+_DROPPED_S = 5.0
+_PAUSE_S = 0.25
+_DROPPED_AT_ONCE = 8
 Context = grpc.aio.ServicerContext[Any, Any]
 _END = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 
@@ -19,6 +24,7 @@ class Patience:
 
     def __init__(self, idle_s: float | None) -> None:
         self._idle_s = idle_s
+        self._dropping = 0
 
     async def only(self, context: Context) -> Any:
         """The one request of a call; an error in its place where none came."""
@@ -41,6 +47,27 @@ class Patience:
             if request is _END:
                 return
             yield request
+
+    async def drop(self, context: Context) -> None:
+        """Takes what a client still sends to a call that is about to be refused, and lets it go, while one
+        message follows the other. Where a message of a grpc.aio client meets a call that has ended, it sees
+        INTERNAL, and not why it is refused. No more than a few calls are treated so at a time: strangers
+        cannot fill the memory."""
+        if self._dropping >= _DROPPED_AT_ONCE:
+            return
+        self._dropping += 1
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(_DROPPED_S, (context.time_remaining() or math.inf) / 2)):
+                    while await self._comes(context):
+                        pass
+        finally:
+            self._dropping -= 1
+
+    async def _comes(self, context: Context) -> bool:
+        """Whether one more request came, and soon."""
+        async with asyncio.timeout(_PAUSE_S):
+            return await context.read() is not _END
 
     async def send(self, context: Context, answer: Any) -> None:
         """Sends one answer of several; returns once there is room for the next."""
