@@ -4,10 +4,10 @@
     python -m scripts.build_engines resnet50-1 --out OUT --library tensorrt_rtx --compute-capability 8.9
     python -m scripts.build_engines xfeat.onnx --out . --shapes input=1x3x64x64:1x3x480x640:1x3x960x960
 
-A model's folder becomes OUT/NAME/VERSION/model.plan, the same file under a name that says library, version
-and GPU, and manifest.json; its card becomes OUT/NAME/card.toml. A bare ONNX file, whose `--shapes` are the
-smallest, the usual and the largest, becomes OUT/FILE/1/. It needs NVIDIA's `tensorrt` 10 or 11, or
-`tensorrt_rtx`, numpy and onnxruntime; and cuda-python where it runs a plan.
+A model's folder becomes OUT/NAME/VERSION/model.plan, made for the batch sizes of its card, the same file
+under a name that says library, version and GPU, and manifest.json; the card becomes OUT/NAME/card.toml. A
+bare ONNX file, whose `--shapes` are the smallest, the usual and the largest, becomes OUT/FILE/1/. It needs
+NVIDIA's `tensorrt` 10 or 11, or `tensorrt_rtx`, numpy and onnxruntime; and cuda-python where it runs a plan.
 
 Networks are strongly typed, as TensorRT 11 knows no other ones: a plan computes in the types of its ONNX.
 Float16 comes from a float16 artefact, int8 from symmetric Q/DQ. A plan for this machine's GPU is run beside
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     failed = False
     for source in given.sources:
         try:
-            build(work_of(source, given.batches, given.shapes), target, given.out)
+            build(work_of(source, given.shapes), target, given.out)
         except UnfitError as error:
             failed = True
             print(f"{source}: {error}", file=sys.stderr)
@@ -68,9 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="a model repository of Triton")
     parser.add_argument("--library", choices=["tensorrt", "tensorrt_rtx"], default="tensorrt")
     parser.add_argument("--compute-capability", help="of another GPU than this machine's, such as 8.9")
-    parser.add_argument(
-        "--batches", type=int, nargs=3, default=[1, 8, 32], metavar=("LEAST", "USUAL", "MOST")
-    )
     parser.add_argument("--shapes", action="append", default=[], help="of a bare ONNX file's inputs")
     return parser
 

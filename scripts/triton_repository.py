@@ -23,7 +23,6 @@ from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.model import ModelCard
 from soutu.models.verify import check_artefact
 
-MOST_PICTURES = 32
 QUEUE_DELAY_US = 1_000
 # What a request waits that says no time of its own; Soutu's say the setting inference.wait_s, or less.
 QUEUE_WAIT_US = 10_000_000
@@ -64,20 +63,22 @@ class Given:
 
 
 def config(card: ModelCard, deployment: Deployment, tower: Tower = Tower.IMAGE) -> str:
-    """config.pbtxt of a model: batches form while requests wait, queries (priority 1) go before builds (2),
-    what waits too long or behind too many is refused, and a model is ready once it has run."""
+    """config.pbtxt of a model: batches form while requests wait, until they have one of the card's sizes;
+    queries (priority 1) go before builds (2), what waits too long
+    or behind too many is refused, and a model is ready once it has run."""
     given = Given.of(card, tower)
     return f"""\
 # Written by scripts/triton_repository.py.
 name: "{_served(card, tower).ref.name}"
 backend: "{deployment.backend}"
-max_batch_size: {MOST_PICTURES}
+max_batch_size: {card.batch.most}
 input [{{ name: "{given.name}", data_type: {given.kind}, dims: [ {given.shape} ] }}]
 output [{{ name: "embedding", data_type: TYPE_FP32, dims: [ {card.dimension} ] }}]
 # Collections name the version that their vectors were made with, so every version is kept.
 version_policy {{ all {{}} }}
 instance_group [{{ count: {deployment.instances}, kind: {deployment.kind} }}]
 dynamic_batching {{
+  preferred_batch_size: [ {_preferred(card)} ]
   max_queue_delay_microseconds: {QUEUE_DELAY_US}
   priority_levels: 2
   default_priority_level: 2
@@ -87,7 +88,12 @@ dynamic_batching {{
     value {{{_queue(QUEUED["queries"], "  ")}}}
   }}
 }}
-{_warmup(f"one {given.noun}", 1, given)}{_warmup("a full batch", MOST_PICTURES, given)}"""
+{_warmup(f"one {given.noun}", 1, given)}{_warmup("a full batch", card.batch.most, given)}"""
+
+
+def _preferred(card: ModelCard) -> str:
+    """The sizes of batches that nothing more is waited for, ascending."""
+    return ", ".join(map(str, sorted({card.batch.usual, card.batch.most})))
 
 
 def _served(card: ModelCard, tower: Tower) -> ModelCard:

@@ -24,9 +24,9 @@ class Work:
     card: ModelCard | None
 
 
-def work_of(source: Path, batches: Sequence[int], shapes: Sequence[str]) -> Work:
-    """Of a model's folder, in so many pictures at a time, or of an ONNX file with the `shapes` of its inputs,
-    each NAME=SMALLEST:USUAL:LARGEST; UnfitError for anything else."""
+def work_of(source: Path, shapes: Sequence[str]) -> Work:
+    """Of a model's folder, for the batch sizes of its card, or of an ONNX file with the `shapes` of its
+    inputs, each NAME=SMALLEST:USUAL:LARGEST; UnfitError for anything else."""
     if source.suffix == ".onnx":
         return Work(source.stem, "1", _there(source), dict(map(_range, shapes)), None)
     try:
@@ -34,7 +34,8 @@ def work_of(source: Path, batches: Sequence[int], shapes: Sequence[str]) -> Work
     except SoutuError as error:
         raise UnfitError(error.message) from error
     height, width = card.input.height, card.input.width
-    least, usual, most = ((count, height, width, 3) for count in sorted(batches))
+    sizes = 1, card.batch.usual, card.batch.most
+    least, usual, most = ((count, height, width, 3) for count in sizes)
     pixels: Mapping[str, Range] = {"pixels": (least, usual, most)}
     return Work(card.ref.name, card.ref.version, _there(source / card.artefact), pixels, card)
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -15,8 +16,8 @@ import pytest
 from bench.models import spec
 from bench.vit import VitShape, random_weights, vit
 from scripts.stack.places import ROOT, environment
-from soutu.domain.cards import CARD_FILE
-from soutu.domain.model import InputSpec, ModelRef
+from soutu.domain.cards import CARD_FILE, card_text
+from soutu.domain.model import BatchSizes, InputSpec, ModelRef
 from soutu.models.artefact import make_artefact
 from tests.contract.embedders import BUNDLED
 
@@ -48,12 +49,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "dino-1"
     backbone = folder.with_suffix(".onnx")
     onnx.save(vit(SMALL_DINO, random_weights()), backbone)
-    make_artefact(backbone, spec(ModelRef("dino", "1"), InputSpec(56, 56), "cls"), folder)
+    card = make_artefact(backbone, spec(ModelRef("dino", "1"), InputSpec(56, 56), "cls"), folder)
+    (folder / CARD_FILE).write_text(card_text(replace(card, batch=BatchSizes(2, 4))), "utf-8")
     return folder
 
 
 def test_a_model_becomes_a_plan_with_a_manifest(python: Path, model: Path, tmp_path: Path) -> None:
-    ran = build(python, str(model), "--out", str(tmp_path), "--batches", "1", "2", "4")
+    ran = build(python, str(model), "--out", str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     assert "not run: its GPU is not here" in ran.stdout
     folder = tmp_path / "dino" / "1"

@@ -1,6 +1,7 @@
 """model_repository/: what is in git is what the cards say, and what Triton reads."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from tritonclient.grpc import model_config_pb2
 
 from scripts import triton_repository
 from soutu.adapters.inference.towers import Tower
-from soutu.adapters.inference.triton import _MOST_PICTURES, Priority
+from soutu.adapters.inference.triton import Priority
 from soutu.domain.cards import card_from_text
-from soutu.domain.model import ModelCard
+from soutu.domain.model import BatchSizes, ModelCard
+from soutu.models.zoo.shelf import zoo_entry
 from tests.contract.towers import CONTEXT, DIMENSION, write_two_towers
 from tests.project.source import ROOT
 
@@ -43,6 +45,27 @@ def test_the_configurations_are_those_of_the_cards(tmp_path: Path) -> None:
         assert ours.read_text("utf-8") == made.read_text("utf-8"), "run the command of its README"
 
 
+@pytest.mark.parametrize("card", CARDS.values(), ids=lambda card: card.ref.name)
+def test_a_place_for_a_plan_is_that_of_the_zoos_model(card: ModelCard) -> None:
+    entry = zoo_entry(card.ref.name.replace("_", "-"))
+    assert entry.hub
+    said = (entry.task, entry.dimension, entry.input, entry.pooling, entry.licence, entry.description)
+    assert said == (card.task, card.dimension, card.input, card.pooling, card.licence, card.description)
+    assert card.source == entry.hub.id
+    assert set(card.sha256) == {"0"}, "the hash of no artefact"
+
+
+def test_batches_are_those_of_the_card(tmp_path: Path) -> None:
+    """One source: Triton's configuration, plans (tests/unit/scripts) and requests of ours follow the card."""
+    deployment = triton_repository.Deployment("tensorrt", "KIND_GPU", 2)
+    for batch, preferred in ((BatchSizes(4, 16), [4, 16]), (BatchSizes(1, 1), [1])):
+        card = replace(CARDS["resnet50"], batch=batch)
+        config = parsed(triton_repository.write_config(card, deployment, tmp_path))
+        assert config.max_batch_size == batch.most
+        assert list(config.dynamic_batching.preferred_batch_size) == preferred
+        assert [warmup.batch_size for warmup in config.model_warmup] == [1, batch.most]
+
+
 def test_no_artefact_is_in_git() -> None:
     ignored = (REPOSITORY / ".gitignore").read_text("utf-8").split("\n")
     assert "*/[0-9]*/" in ignored
@@ -59,11 +82,12 @@ def test_triton_reads_what_is_written(card: ModelCard, backend: str, tmp_path: P
     assert given.data_type == model_config_pb2.TYPE_UINT8
     assert (answer.name, list(answer.dims)) == ("embedding", [card.dimension])
     assert config.version_policy.HasField("all")
-    assert config.max_batch_size == _MOST_PICTURES, "what one request of ours may hold"
+    assert config.max_batch_size == card.batch.most
+    assert list(config.dynamic_batching.preferred_batch_size) == [card.batch.usual, card.batch.most]
     assert [(group.count, group.kind) for group in config.instance_group] == [
         (2, model_config_pb2.ModelInstanceGroup.KIND_GPU)
     ]
-    assert {warmup.batch_size for warmup in config.model_warmup} == {1, _MOST_PICTURES}
+    assert {warmup.batch_size for warmup in config.model_warmup} == {1, card.batch.most}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -223,7 +223,7 @@ async def _followers(
     make_follower = partial(_follower, settings, adapters, completion)
     if serves_beside_others(settings):
         lease = Lease(owner=f"{socket.gethostname()[:64]} {os.getpid()} {uuid.uuid4().hex[:12]}")
-        forget = _nothing if settings.cache.url else adapters.cache.clear
+        forget = partial(_forget, settings, adapters)
         followers: Followers = SharedFollowers(catalog, index, make_follower, clock, lease, forget)
     else:
         if settings.catalog.on_server:
@@ -235,8 +235,11 @@ async def _followers(
     return followers
 
 
-async def _nothing() -> None:
-    """A purge clears what all processes share by itself."""
+async def _forget(settings: Settings, adapters: Adapters) -> None:
+    """Forgets what this process alone remembers; a purge clears by itself what all share."""
+    adapters.catalog.forget_rows()
+    if not settings.cache.url:
+        await adapters.cache.clear()
 
 
 def _follower(

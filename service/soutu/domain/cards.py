@@ -19,6 +19,10 @@ fit = "crop"                  # or "stretch", "pad"
 crop_fraction = 1.0           # optional, this is the default
 interpolation = "bilinear"    # or "bicubic"
 
+[batch]                       # optional: how many pictures, or texts, at a time, on a server
+usual = 8                     # optional, this is the default: what it is quickest with
+most = 32                     # optional, this is the default
+
 [text]                        # optional: the model embeds texts, too
 artefact = "text.onnx"        # optional, this is the default
 sha256 = "(of the text artefact)"
@@ -41,6 +45,7 @@ from typing import TypeVar
 
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import (
+    BatchSizes,
     Fit,
     InputSpec,
     Interpolation,
@@ -61,8 +66,10 @@ _GREATEST_SIDE = 4_096
 _GREATEST_CONTEXT = 4_096
 _GREATEST_TOKEN = 2**31 - 1
 _FIELDS = ("name", "version", "task", "dimension", "pooling", "licence", "source", "sha256", "artefact")
-_OPTIONAL_FIELDS = ("description", "languages", "input", "text")
+_OPTIONAL_FIELDS = ("description", "languages", "input", "text", "batch")
 _INPUT_FIELDS = ("width", "height", "fit", "crop_fraction", "interpolation")
+_BATCH_FIELDS = ("usual", "most")
+_GREATEST_BATCH = 1_024
 _TEXT_DEFAULTS: Mapping[str, object] = {
     "artefact": "text.onnx",
     "tokenizer": "tokenizer.json",
@@ -100,6 +107,7 @@ def _card(table: Table) -> ModelCard:
         description=_text({"description": "", **table}, "description", least=0),
         languages=_texts({"languages": [], **table}, "languages"),
         text=_tower(table.get("text")),
+        batch=_batch(table.get("batch", {})),
     )
 
 
@@ -111,7 +119,8 @@ def card_text(card: ModelCard) -> str:
         **{key: getattr(card, key) for key in (*_FIELDS[2:], "description", "languages")},
     }
     fitted = {key: getattr(card.input, key) for key in _INPUT_FIELDS}
-    lines = [*_lines(top), "", "[input]", *_lines(fitted), ""]
+    sizes = {key: getattr(card.batch, key) for key in _BATCH_FIELDS}
+    lines = [*_lines(top), "", "[input]", *_lines(fitted), "", "[batch]", *_lines(sizes), ""]
     if card.text:
         lines += ["[text]", *_lines({key: getattr(card.text, key) for key in _TEXT_FIELDS}), ""]
     return "\n".join(lines)
@@ -153,6 +162,15 @@ def _input(value: object) -> InputSpec:
         crop_fraction=_fraction({"crop_fraction": 1.0, **value}, "crop_fraction"),
         interpolation=_choice(value, "interpolation", Interpolation),
     )
+
+
+def _batch(value: object) -> BatchSizes:
+    if not isinstance(value, dict):
+        raise invalid_model(f"The model's {CARD_FILE} needs `batch` to be a table.")
+    _refuse_unknown(value, _BATCH_FIELDS)
+    default = BatchSizes()
+    most = _whole({"most": default.most, **value}, "most", _GREATEST_BATCH)
+    return BatchSizes(_whole({"usual": min(default.usual, most), **value}, "usual", most), most)
 
 
 def _tower(value: object) -> TextTower | None:

@@ -44,6 +44,15 @@ class InputSpec:
         return f"{self.width}x{self.height}-{self.fit}-{self.crop_fraction:g}-{self.interpolation}"
 
 
+@dataclass(frozen=True, slots=True)
+class BatchSizes:
+    """How many pictures, or texts, a server runs a model on at a time: from one to `most`, and quickest with
+    `usual`."""
+
+    usual: int = 8
+    most: int = 32
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ModelRef:
     """A model's name and version; written `name@version`."""
@@ -90,7 +99,7 @@ class ModelCard:
     `sha256` is of the artefact file, in hexadecimal. `dimension` is the length of the unit vectors it
     returns. The artefact takes uint8 pixels of shape (n, height, width, 3) under the name "pixels" and
     returns float32 unit vectors of shape (n, dimension) under the name "embedding". `languages` are those of
-    its text tower, as BCP 47 tags.
+    its text tower, as BCP 47 tags. `batch` is what plans, servers and requests to them are made for.
     """
 
     ref: ModelRef
@@ -105,3 +114,4 @@ class ModelCard:
     description: str = ""
     languages: tuple[str, ...] = field(default=())
     text: TextTower | None = None
+    batch: BatchSizes = BatchSizes()

@@ -121,9 +121,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         if key:
             kept = await self._answers.recall(key)
             self._metrics.cache_read("answers", kept is not None)
-            if kept and not await self._searches.is_current(opening):
-                raise HeadMovedError
-            if kept:
+            if kept and await self._searches.confirms(opening):
                 return kept
         subjects: Sequence[Subject] = ()
         if not query.page_token:

@@ -106,22 +106,25 @@ class Searches:
         stages = Stages()
         anew = anew or bool(query.min_revision or query.page_token)
         with stages.time("head"):
-            seen = await self._head(query, recent=not anew)
-            await self._check_ready(seen, query)
+            seen = await self._ready_head(query, recent=not anew)
         followed = self._following.followed(seen.head.generation)
         return Opening(seen.head, followed, stages, _without_catalog(seen.error), anew)
 
-    async def is_current(self, opening: Opening) -> bool:
-        """Whether nothing has changed since a `current` opening, as far as the catalogue is there to tell."""
+    async def confirms(self, opening: Opening) -> bool:
+        """Whether the catalogue says that nothing has changed since a `current` opening, so that an answer of
+        before holds; while it is away nobody knows what has been deleted, or purged. HeadMovedError where
+        something has changed."""
         if opening.anew:
             return True
         try:
             now = await self._catalog.joined(opening.head, ())
         except SoutuError as error:
             if self._absence.bears(error):
-                return True
+                return False
             raise
-        return now.holds and self._is_still(opening, now.revision)
+        if not (now.holds and self._is_still(opening, now.revision)):
+            raise HeadMovedError
+        return True
 
     async def has_moved(self, opening: Opening) -> bool:
         """Whether an error may have come of a head that does not hold any more."""
@@ -156,6 +159,17 @@ class Searches:
 
     def _is_still(self, opening: Opening, revision: int) -> bool:
         return revision == self._following.followed(opening.head.generation) == opening.followed
+
+    async def _ready_head(self, query: Query, *, recent: bool) -> Seen:
+        """The head, its index ready. Where that of a recent one is not, another may have taken its place."""
+        seen = await self._head(query, recent=recent)
+        try:
+            await self._check_ready(seen, query)
+        except SoutuError:
+            if not recent:
+                raise
+            return await self._ready_head(query, recent=False)
+        return seen
 
     async def _head(self, query: Query, *, recent: bool) -> Seen:
         """The collection with its active or the named generation; a page token goes on in its own, also when

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from soutu.domain.cards import card_from_text, card_text, is_model_name, text_tower
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import (
+    BatchSizes,
     Fit,
     InputSpec,
     Interpolation,
@@ -45,10 +46,37 @@ TOWER = TextTower(
 
 
 @pytest.mark.parametrize("text", [None, TOWER])
-def test_a_card_survives_its_text(text: TextTower | None) -> None:
-    card = replace(CARD, text=text)
+@pytest.mark.parametrize("batch", [BatchSizes(), BatchSizes(1, 1), BatchSizes(16, 1_024)])
+def test_a_card_survives_its_text(text: TextTower | None, batch: BatchSizes) -> None:
+    card = replace(CARD, text=text, batch=batch)
 
     assert card_from_text(card_text(card)) == card
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("", BatchSizes(8, 32)),
+        ("[batch]\nmost = 4", BatchSizes(4, 4)),
+        ("[batch]\nusual = 2", BatchSizes(2, 32)),
+    ],
+)
+def test_batch_sizes_that_are_not_said_follow(said: str, meant: BatchSizes) -> None:
+    text, _, _ = card_text(CARD).partition("[batch]")
+
+    assert card_from_text(text + said).batch == meant
+
+
+@pytest.mark.parametrize(
+    "said", ["usual = 9\nmost = 8", "usual = 0", "most = 1025", "most = 2.5", "least = 1"]
+)
+def test_batch_sizes_that_do_not_fit_are_refused(said: str) -> None:
+    text, _, _ = card_text(CARD).partition("[batch]")
+
+    with pytest.raises(SoutuError) as error:
+        card_from_text(f"{text}[batch]\n{said}\n")
+
+    assert error.value.reason is Reason.MODEL_INVALID
 
 
 def test_a_text_tower_is_there_or_its_absence_said() -> None:

@@ -14,8 +14,8 @@ from tests.contract.embedders import BUNDLED
 FOLDER = BUNDLED / "gradient-color" / "1"
 
 
-def test_a_models_folder_is_built_in_batches() -> None:
-    work = work_of(FOLDER, [32, 1, 8], [])
+def test_a_models_folder_is_built_for_the_batches_of_its_card() -> None:
+    work = work_of(FOLDER, [])
     assert (work.name, work.version) == ("gradient-color", "1")
     assert work.shapes == {"pixels": ((1, 128, 128, 3), (8, 128, 128, 3), (32, 128, 128, 3))}
     (pixels,) = trial_inputs(work).values()
@@ -26,13 +26,13 @@ def test_a_models_folder_is_built_in_batches() -> None:
 @pytest.mark.parametrize("shapes", ["images", "images=1x3", "images=a:b:c", "images=1:2:3:4"])
 def test_shapes_of_another_form_are_refused(shapes: str) -> None:
     with pytest.raises(UnfitError, match="is not of the form"):
-        work_of(FOLDER / "model.onnx", [1, 8, 32], [shapes])
+        work_of(FOLDER / "model.onnx", [shapes])
 
 
 def test_an_unsound_card_is_refused(tmp_path: Path) -> None:
     (tmp_path / "card.toml").write_text("name = 1")
     with pytest.raises(UnfitError, match=r"card\.toml"):
-        work_of(tmp_path, [1, 8, 32], [])
+        work_of(tmp_path, [])
 
 
 def test_cosines_are_those_of_rows() -> None:

@@ -38,3 +38,7 @@ class SqlWarming(CatalogPart):
                 return
             before = rows[-1][0]
             await asyncio.sleep(_PAUSE_S)
+
+    def forget_rows(self) -> None:
+        """Forgets them, and what is just being read."""
+        self._database.memory.clear()

@@ -20,7 +20,6 @@ from soutu.observe.deadlines import time_left_s
 from soutu.observe.logs import request_id
 from soutu.ports import ModelStore
 
-_MOST_PICTURES = 32  # or texts, in one request: model repositories of ours take as many
 _TYPES = {Tower.IMAGE: "UINT8", Tower.TEXT: "INT64"}
 _LEAST_WAIT_S = 0.001
 
@@ -83,7 +82,7 @@ class TritonEmbedder:
         if tower is Tower.TEXT:
             card = text_model(card)
         await self._server.load(card)
-        parts = np.array_split(values, math.ceil(len(values) / _MOST_PICTURES))
+        parts = np.array_split(values, math.ceil(len(values) / card.batch.most))
         return np.concatenate(await asyncio.gather(*(self._embedded(card, tower, part) for part in parts)))
 
     async def load(self, model: ModelRef) -> None:

@@ -1,10 +1,13 @@
 """The rows remembered in this process are never older than the catalogue."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+from soutu.adapters.catalog import SqlCatalog
 from soutu.adapters.catalog.memory import RowMemory
 from soutu.domain.image import Image, Keeping, Metadata, Original
-from tests.contract.catalog_fixtures import content
+from soutu.observe.clock import SystemClock
+from tests.contract.catalog_fixtures import DRAFT, content, put, url_of
 
 COLLECTION = 1
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
@@ -53,3 +56,16 @@ def test_nothing_read_across_a_clearing_is_kept() -> None:
 def test_the_rows_used_last_stay() -> None:
     memory = remembered(1, 2, 3, limit=2)
     assert set(memory.known(COLLECTION, [1, 2, 3])) == {2, 3}
+
+
+async def test_a_catalogue_forgets_rows_when_it_is_told_to(tmp_path: Path) -> None:
+    catalog = await SqlCatalog.open(url_of(tmp_path), SystemClock())
+    collection = await catalog.create_collection(DRAFT)
+    await catalog.commit(collection.uid, [put("a")])
+    await catalog.warm()
+    uids = [uid for uid, _ in await catalog.revisions(collection.uid, 0, 9)]
+    memory = catalog._database.memory
+    assert set(memory.known(collection.uid, uids)) == set(uids) != set()
+    catalog.forget_rows()
+    assert memory.known(collection.uid, uids) == {}
+    await catalog.close()
