@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 # Of the flows that run on the stack, too: those that each of its parts has a share in.
-STACK_FLOWS := $(addprefix tests/flows/test_,search.py pages.py filters.py images.py generations.py purge.py)
+STACK_FLOWS := $(addprefix tests/flows/test_,search.py pages.py filters.py labels.py text.py images.py generations.py purge.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help env dev train demo test test-all test-stack lint format stubs docs bench load stack stack-down lock clean

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from soutu.adapters.models.folders import FolderModels
 from soutu.domain.cards import CARD_FILE, card_text
-from soutu.domain.model import InputSpec, ModelCard, ModelRef, Task
+from soutu.domain.model import BatchSizes, InputSpec, ModelCard, ModelRef, Task
 from soutu.models.graph import GraphWriter, embedding_output, model_of, pixels_input
 from soutu.models.verify import check_artefact
 
@@ -39,7 +39,9 @@ def mean_colour_model(scale_by_length: bool = True) -> bytes:
     return model_of(graph, "mean-colour", pixels_input(SIDE, SIDE), embedding_output(3)).SerializeToString()
 
 
-def write_model(folder: Path, name: str, content: bytes, dimension: int = 3) -> ModelCard:
+def write_model(
+    folder: Path, name: str, content: bytes, dimension: int = 3, batch: BatchSizes | None = None
+) -> ModelCard:
     """A model's folder under `folder`, unproven."""
     card = ModelCard(
         ref=ModelRef(name, "1"),
@@ -50,6 +52,7 @@ def write_model(folder: Path, name: str, content: bytes, dimension: int = 3) -> 
         licence="Apache-2.0",
         source="a test",
         sha256=hashlib.sha256(content).hexdigest(),
+        batch=batch or BatchSizes(),
     )
     target = folder / name / "1"
     target.mkdir(parents=True)

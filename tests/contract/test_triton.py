@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scripts import triton_repository
@@ -17,7 +18,7 @@ from soutu.adapters.inference.triton import TritonEmbedder
 from soutu.domain.cards import CARD_FILE, card_text
 from soutu.domain.embedding import all_units
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import ModelRef
+from soutu.domain.model import BatchSizes, ModelRef
 from soutu.observe.deadlines import awaited
 from soutu.observe.logs import request_scope
 from tests.contract.embedders import (
@@ -73,6 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_model(place / "models", name, mean_colour_model())
     write_model(place / "models", "slow", mean_colour_model())
     write_model(place / "models", "mean", mean_colour_model())
+    write_model(place / "models", "few", mean_colour_model(), batch=BatchSizes(1, 2))
     repository = place / "model_repository"
     write_repository(place)
     for name, answer in NONSENSE.items():
@@ -137,6 +139,15 @@ async def test_more_pictures_than_a_request_takes_come_back_in_order(embedder: T
     for row in (0, 31, 32, 69):
         alone = (await embedder.embed(FIRST, pixels[row : row + 1]))[0]
         assert together[row] @ alone == pytest.approx(1, abs=1e-5)
+
+
+async def test_requests_are_no_larger_than_the_card_says(embedder: TritonEmbedder, place: Path) -> None:
+    """Triton, whose configuration has its size from there, too, refuses what is larger."""
+    few = bundled_models(place / "models").card("few").ref
+    pixels = random_pixels(7, SIDE)
+    together = await embedder.embed(few, pixels)
+    colours = pixels.mean(axis=(1, 2))
+    np.testing.assert_allclose(together, colours / np.linalg.norm(colours, axis=1)[:, None], atol=1e-5)
 
 
 async def test_a_model_that_was_unloaded_is_loaded_again(embedder: TritonEmbedder) -> None:

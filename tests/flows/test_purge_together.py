@@ -33,7 +33,7 @@ def servers(
     """Two servers of one deployment, and the proxies through which the second one reaches what they share."""
     place = tmp_path_factory.mktemp("purging")
     shared = {name: value for name, value in whole_stack.of(place).items() if name != "SOUTU_CACHE_URL"}
-    shared |= {"SOUTU_CATALOG_WAIT_S": "5", "SOUTU_DECODE_WORKERS": "1"}
+    shared |= {"SOUTU_DECODE_WORKERS": "1"}
     with proxied(shared) as proxies:
         own = {"SOUTU_SERVER_METRICS_PORT": f"{free_port()}"}
         one = Served(place / "one", settings=shared)
