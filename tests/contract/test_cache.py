@@ -107,6 +107,21 @@ async def test_clearing_leaves_what_belongs_to_others(remote: RedisCache, other:
     assert await other.get(b"somebody's") == b"value"
 
 
+async def test_clearing_outlasts_a_redis_that_stands_still_for_a_while(
+    remote: RedisCache, redis: Running
+) -> None:
+    await remote.put(b"key", b"value")
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        clearing = asyncio.create_task(remote.clear())
+        await asyncio.sleep(10 * WAIT_S)
+        assert not clearing.done()
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    await clearing
+    assert await remote.get(b"key") is None
+
+
 async def test_values_that_are_not_ours_are_passed_over(remote: RedisCache, other: Redis) -> None:
     await remote.put(b"cut", b"a longer value")
     stored = await other.get(b"soutu:cut")

@@ -7,6 +7,7 @@ import struct
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
@@ -24,6 +25,7 @@ _MAGIC = b"stu1"
 _REMAKING_S = 0.1  # what it takes to make a value anew, roughly
 _CONNECTIONS = 64
 _SCANNED = 1_000
+_CLEARED_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 _FIRST_REST_S, _LONGEST_REST_S = 0.5, 5.0
 _Answer = TypeVar("_Answer")
 _log = logger(__name__)
@@ -78,20 +80,29 @@ class RedisCache:
             raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
 
     async def clear(self) -> None:
-        """Forgets all that is ours; CACHE_UNAVAILABLE where that cannot be made sure of."""
+        """Forgets all that is ours. Redis is asked again for a few seconds where it does not answer in time;
+        CACHE_UNAVAILABLE where it cannot be made sure of even so."""
+        for pause_s in _CLEARED_AFTER_S:
+            with suppress(RedisError, OSError):
+                await self._unlink_all()
+                return
+            await asyncio.sleep(pause_s)
         try:
-            cursor = None
-            while cursor != 0:
-                scanned = self._client.scan(cursor or 0, _PREFIX + b"*", count=_SCANNED)
-                cursor, keys = await self._in_time(scanned)
-                if keys:
-                    await self._in_time(self._client.unlink(*keys))
+            await self._unlink_all()
         except (RedisError, OSError) as error:
             raise SoutuError(Reason.CACHE_UNAVAILABLE) from error
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+
+    async def _unlink_all(self) -> None:
+        cursor = None
+        while cursor != 0:
+            scanned = self._client.scan(cursor or 0, _PREFIX + b"*", count=_SCANNED)
+            cursor, keys = await self._in_time(scanned)
+            if keys:
+                await self._in_time(self._client.unlink(*keys))
 
     async def _in_time(self, work: Awaitable[_Answer]) -> _Answer:
         async with asyncio.timeout(self._wait_s):
