@@ -345,7 +345,9 @@ def test_purges_through_several_processes_at_once_all_succeed(together: ServedTo
         assert until(partial(_finds_all, channel, ids(range(9, 12))), 60)
         channel.close()
     generations = [
-        each.uid for name in ("c", "busy", "moving", "purged") for each in client.generations.list(name)
+        each.uid
+        for collection in client.collections.list()
+        for each in client.generations.list(collection.name)
     ]
     assert until(lambda: kept_indexes(together) == set(generations), 60)
     assert until(partial(_at_rest, together), REST_S)
