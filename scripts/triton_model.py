@@ -16,9 +16,10 @@ class TritonPythonModel:
     """One instance, on one thread: Triton runs as many side by side as the instance group says."""
 
     def initialize(self, arguments: dict[str, str]) -> None:
-        """Loads the artefact; what it takes, pixels or tokens, is named in its configuration."""
-        (given,) = json.loads(arguments["model_config"])["input"]
-        self._input = given["name"]
+        """Loads the artefact; what it takes and answers with is named in its configuration."""
+        told = json.loads(arguments["model_config"])
+        self._inputs = [each["name"] for each in told["input"]]
+        self._outputs = [each["name"] for each in told["output"]]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         folder = Path(arguments["model_repository"]) / arguments["model_version"]
@@ -28,10 +29,16 @@ class TritonPythonModel:
 
     def execute(self, requests: list) -> list:  # type: ignore[type-arg]
         """One run for all requests of a batch; each gets its share of the answer."""
-        given = [triton.get_input_tensor_by_name(each, self._input).as_numpy() for each in requests]
-        vectors = self._session.run(["embedding"], {self._input: np.concatenate(given)})[0]
-        ends = np.cumsum([len(each) for each in given])[:-1]
+        given = {
+            name: [triton.get_input_tensor_by_name(each, name).as_numpy() for each in requests]
+            for name in self._inputs
+        }
+        answers = self._session.run(self._outputs, {name: np.concatenate(given[name]) for name in given})
+        ends = np.cumsum([len(each) for each in given[self._inputs[0]]])[:-1]
+        shares = zip(*(np.split(np.asarray(each), ends) for each in answers), strict=True)
         return [
-            triton.InferenceResponse([triton.Tensor("embedding", part)])
-            for part in np.split(np.asarray(vectors), ends)
+            triton.InferenceResponse(
+                [triton.Tensor(*each) for each in zip(self._outputs, share, strict=True)]
+            )
+            for share in shares
         ]

@@ -21,6 +21,7 @@ from soutu.adapters.models.folders import FolderModels
 from soutu.bootstrap import BUNDLED_MODELS
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.model import ModelCard
+from soutu.domain.tensors import Kind, Tensor, inputs_of, outputs_of
 from soutu.models.verify import check_artefact
 
 QUEUE_DELAY_US = 1_000
@@ -40,40 +41,31 @@ class Deployment:
     instances: int
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a tower takes, as Triton writes it, and the data that it is warmed up with: any pixels, but tokens
-    that each vocabulary has."""
+_TYPES = {Kind.UINT8: "TYPE_UINT8", Kind.INT64: "TYPE_INT64", Kind.FLOAT32: "TYPE_FP32"}
 
-    name: str
-    noun: str
-    kind: str
-    shape: str
-    warm: str
 
-    @classmethod
-    def of(cls, card: ModelCard, tower: Tower) -> "Given":
-        """What one of the model's towers takes; ValueError for a text tower that it lacks."""
-        if tower is Tower.IMAGE:
-            shape = f"{card.input.height}, {card.input.width}, 3"
-            return cls(tower, "picture", "TYPE_UINT8", shape, "random_data")
-        if card.text is None:
-            raise ValueError(f"{card.ref} has no text tower")
-        return cls(tower, "text", "TYPE_INT64", f"{card.text.context}", "zero_data")
+def given_to(card: ModelCard, tower: Tower) -> Sequence[Tensor]:
+    """What one of the model's towers takes; ValueError for a text tower that it lacks."""
+    if tower is Tower.IMAGE:
+        return inputs_of(card)
+    if card.text is None:
+        raise ValueError(f"{card.ref} has no text tower")
+    return [Tensor(tower, Kind.INT64, (card.text.context,))]
 
 
 def config(card: ModelCard, deployment: Deployment, tower: Tower = Tower.IMAGE) -> str:
     """config.pbtxt of a model: batches form while requests wait, until they have one of the card's sizes;
     queries (priority 1) go before builds (2), what waits too long
     or behind too many is refused, and a model is ready once it has run."""
-    given = Given.of(card, tower)
+    given = given_to(card, tower)
+    noun = {"pixels": "picture", "tokens": "text"}.get(given[0].name, "pair")
     return f"""\
 # Written by scripts/triton_repository.py.
 name: "{_served(card, tower).ref.name}"
 backend: "{deployment.backend}"
 max_batch_size: {card.batch.most}
-input [{{ name: "{given.name}", data_type: {given.kind}, dims: [ {given.shape} ] }}]
-output [{{ name: "embedding", data_type: TYPE_FP32, dims: [ {card.dimension} ] }}]
+input [{_listed(given)}]
+output [{_listed(outputs_of(card))}]
 # Collections name the version that their vectors were made with, so every version is kept.
 version_policy {{ all {{}} }}
 instance_group [{{ count: {deployment.instances}, kind: {deployment.kind} }}]
@@ -88,12 +80,23 @@ dynamic_batching {{
     value {{{_queue(QUEUED["queries"], "  ")}}}
   }}
 }}
-{_warmup(f"one {given.noun}", 1, given)}{_warmup("a full batch", card.batch.most, given)}"""
+{_warmup(f"one {noun}", 1, given)}{_warmup("a full batch", card.batch.most, given)}"""
 
 
 def _preferred(card: ModelCard) -> str:
     """The sizes of batches that nothing more is waited for, ascending."""
     return ", ".join(map(str, sorted({card.batch.usual, card.batch.most})))
+
+
+def _listed(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(
+        f'{{ name: "{each.name}", data_type: {_TYPES[each.kind]}, dims: [ {_lengths(each)} ] }}'
+        for each in tensors
+    )
+
+
+def _lengths(tensor: Tensor) -> str:
+    return ", ".join(map(str, tensor.shape))
 
 
 def _served(card: ModelCard, tower: Tower) -> ModelCard:
@@ -115,16 +118,26 @@ def _queue(most: int, indent: str = "") -> str:
     return "".join(f"\n    {indent}{line}" for line in lines) + f"\n  {indent}"
 
 
-def _warmup(name: str, batch: int, given: Given) -> str:
+def _warmup(name: str, batch: int, given: Sequence[Tensor]) -> str:
+    """Any pixels will do; tokens are such as each vocabulary has, and features are finite."""
+    inputs = "".join(
+        f"""\
+  inputs {{ key: "{each.name}", value: {{
+    data_type: {_TYPES[each.kind]}, dims: [ {_lengths(each)} ], {_warm(each)}: true
+  }} }}
+"""
+        for each in given
+    )
     return f"""\
 model_warmup [{{
   name: "{name}"
   batch_size: {batch}
-  inputs {{ key: "{given.name}", value: {{
-    data_type: {given.kind}, dims: [ {given.shape} ], {given.warm}: true
-  }} }}
-}}]
+{inputs}}}]
 """
+
+
+def _warm(tensor: Tensor) -> str:
+    return "random_data" if tensor.kind is Kind.UINT8 else "zero_data"
 
 
 def write_config(card: ModelCard, deployment: Deployment, out: Path, tower: Tower = Tower.IMAGE) -> Path:

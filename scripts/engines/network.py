@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from soutu.domain.model import ModelCard
+from soutu.domain.tensors import Kind, inputs_of, outputs_of
+
+_NAMES = {Kind.UINT8: "UINT8", Kind.INT64: "INT64", Kind.FLOAT32: "FLOAT"}  # of types, as TensorRT says them
 
 
 class UnfitError(Exception):
@@ -45,9 +48,7 @@ def outputs(network: Any) -> list[Any]:
 def check_network(network: Any, card: ModelCard) -> None:
     """UnfitError unless the network takes and gives what every artefact does."""
     found = described(inputs(network)) | described(outputs(network))
-    wanted = {
-        "pixels": f"UINT8 {(-1, card.input.height, card.input.width, 3)}",
-        "embedding": f"FLOAT {(-1, card.dimension)}",
-    }
+    tensors = (*inputs_of(card), *outputs_of(card))
+    wanted = {each.name: f"{_NAMES[each.kind]} {(-1, *each.shape)}" for each in tensors}
     if found != wanted:
         raise UnfitError(f"its inputs and outputs are {found}, its card says {wanted}")

@@ -8,6 +8,7 @@ from scripts.engines.network import UnfitError
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.errors import SoutuError
 from soutu.domain.model import ModelCard
+from soutu.domain.tensors import inputs_of
 
 Shape = tuple[int, ...]
 Range = tuple[Shape, Shape, Shape]
@@ -33,11 +34,12 @@ def work_of(source: Path, shapes: Sequence[str]) -> Work:
         card = card_from_text(_there(source / CARD_FILE).read_text("utf-8"))
     except SoutuError as error:
         raise UnfitError(error.message) from error
-    height, width = card.input.height, card.input.width
     sizes = 1, card.batch.usual, card.batch.most
-    least, usual, most = ((count, height, width, 3) for count in sizes)
-    pixels: Mapping[str, Range] = {"pixels": (least, usual, most)}
-    return Work(card.ref.name, card.ref.version, _there(source / card.artefact), pixels, card)
+    ranges: dict[str, Range] = {}
+    for each in inputs_of(card):
+        least, usual, most = ((count, *each.shape) for count in sizes)
+        ranges[each.name] = least, usual, most
+    return Work(card.ref.name, card.ref.version, _there(source / card.artefact), ranges, card)
 
 
 def _there(path: Path) -> Path:

@@ -11,6 +11,9 @@ from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import DRAFT, MovableClock, url_of
 from tests.contract.databases import emptied
 from tests.contract.servers import server
+from tests.unit.models.local.made import xfeat, xfeat_matcher
+
+__all__ = ["catalog", "catalog_url", "clock", "mariadb", "pictures", "xfeat", "xfeat_matcher"]
 
 
 @pytest.fixture(scope="session")

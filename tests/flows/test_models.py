@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from soutu.client import SoutuCallError
+from soutu.domain.model import Task
+from soutu.v1.model_service_pb2 import MODEL_TASK_LOCAL_FEATURES
 from tests.flows import pictures
 from tests.flows.cli import soutu
 from tests.flows.served import Served
+from tests.unit.models.local.toys import corner_finder, written
 
 
 def test_a_model_is_loaded_and_unloaded_on_request(tmp_path: Path) -> None:
@@ -28,3 +31,28 @@ def test_a_model_is_loaded_and_unloaded_on_request(tmp_path: Path) -> None:
             with pytest.raises(SoutuCallError) as failure:
                 call("nobody")
             assert (failure.value.status, failure.value.reason) == ("NOT_FOUND", "MODEL_NOT_FOUND")
+
+
+def test_local_features_are_added_and_are_no_embeddings(tmp_path: Path) -> None:
+    """A collection, a generation and an embedding ask for another model, and are told so."""
+    written(tmp_path / "corners", Task.LOCAL_FEATURES, corner_finder())
+    with Served(tmp_path / "data") as served:
+        here = ("--data-dir", str(served.data_dir), "models", "add", str(tmp_path / "corners"))
+        assert soutu(*here).strip() == "corners@1 added: 64 keypoints of 8 dimensions, 96 × 96"
+        client = served.client
+        assert client.models.get("corners").task == MODEL_TASK_LOCAL_FEATURES
+        client.collections.create("photos")
+        calls = (
+            lambda: client.collections.create("others", model="models/corners"),
+            lambda: client.generations.create("photos", model="models/corners@1"),
+            lambda: client.embed("models/corners@1", [pictures.jpeg(1)]),
+            lambda: client.models.load("corners"),
+        )
+        for call in calls:
+            with pytest.raises(SoutuCallError) as failure:
+                call()
+            assert (failure.value.status, failure.value.reason) == (
+                "FAILED_PRECONDITION",
+                "MODEL_NOT_EMBEDDING",
+            )
+        assert [each.name for each in client.collections.list()] == ["collections/photos"]

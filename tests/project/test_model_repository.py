@@ -13,10 +13,12 @@ from scripts import triton_repository
 from soutu.adapters.inference.towers import Tower
 from soutu.adapters.inference.triton import Priority
 from soutu.domain.cards import card_from_text
-from soutu.domain.model import BatchSizes, ModelCard
+from soutu.domain.model import BatchSizes, ModelCard, Task
+from soutu.domain.tensors import inputs_of, outputs_of
 from soutu.models.zoo.shelf import zoo_entry
 from tests.contract.towers import CONTEXT, DIMENSION, write_two_towers
 from tests.project.source import ROOT
+from tests.unit.models.local.toys import card_for
 
 REPOSITORY = ROOT / "model_repository"
 MODELS = ("resnet50", "vit_b16")
@@ -125,6 +127,19 @@ def test_a_text_tower_is_a_model_of_its_own(backend: str, tmp_path: Path) -> Non
     )
     assert list(answer.dims) == [DIMENSION]
     assert all(warmup.inputs["tokens"].zero_data for warmup in config.model_warmup)
+
+
+@pytest.mark.parametrize("task", [Task.LOCAL_FEATURES, Task.MATCH_FEATURES])
+def test_models_of_local_features_have_their_own_inputs_and_outputs(task: Task, tmp_path: Path) -> None:
+    card = card_for(task)
+    deployment = triton_repository.Deployment("onnxruntime", "KIND_CPU", 1)
+    config = parsed(triton_repository.write_config(card, deployment, tmp_path))
+    for tensors, told in ((inputs_of(card), config.input), (outputs_of(card), config.output)):
+        assert [(each.name, tuple(each.dims)) for each in told] == [
+            (each.name, each.shape) for each in tensors
+        ]
+    for warmup in config.model_warmup:
+        assert warmup.inputs.keys() == {each.name for each in inputs_of(card)}
 
 
 def test_text_towers_are_written_beside_their_models(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ def engine_check(settings: "Settings", model: str) -> Check:
     """How fast each engine runs `model` ("" is the one of new collections), measured for a second each."""
     from soutu.bootstrap import BUNDLED_MODEL, model_store
     from soutu.bootstrap.engines import paces
+    from soutu.domain.cards import embedding_model
     from soutu.domain.errors import SoutuError
 
     models = model_store(settings)
     try:
-        ref = models.card(model or settings.default_model or BUNDLED_MODEL).ref
+        ref = embedding_model(models.card(model or settings.default_model or BUNDLED_MODEL)).ref
         found = paces(settings, models, ref, _SECONDS)
     except SoutuError as error:
         return Check(

@@ -12,6 +12,7 @@ from soutu.cli.invocation import Invocation
 if TYPE_CHECKING:
     from soutu.domain.model import ModelRef
     from soutu.ports import ModelStore
+    from soutu.v1.model_service_pb2 import Model
 
 app = typer.Typer(
     help="Models that turn pictures into vectors: list, add, and make them.", no_args_is_help=True
@@ -40,6 +41,7 @@ def list_models(
     rows = [
         (
             id_of(each.name),
+            _task(each),
             str(each.dimension),
             f"{each.input_width} × {each.input_height}",
             (" ".join(each.languages) or "yes") if each.text_supported else "",
@@ -47,7 +49,9 @@ def list_models(
         )
         for each in models
     ]
-    print_table(("model", "dimension", "input", "text", "licence"), rows, ("dimension",), whole=("model",))
+    print_table(
+        ("model", "task", "dimension", "input", "text", "licence"), rows, ("dimension",), whole=("model",)
+    )
 
 
 @app.command()
@@ -79,13 +83,21 @@ def add(
 ) -> None:
     """Add a model to the data directory; a running server reads it on first use."""
     from soutu.bootstrap import model_store
+    from soutu.cli.output import told_of
 
     invocation: Invocation = context.obj
     store = model_store(invocation.settings())
     known = _known(store)
     card = store.add(folder)
     done = "is there already" if card.ref in known else "added"
-    print(f"{card.ref} {done}: {card.dimension} dimensions, {card.input.width} × {card.input.height}")
+    print(f"{card.ref} {done}: {told_of(card)}")
+
+
+def _task(model: "Model") -> str:
+    """As cards write it: embed-image, local-features, match-features."""
+    from soutu.v1.model_service_pb2 import ModelTask
+
+    return ModelTask.Name(model.task).removeprefix("MODEL_TASK_").lower().replace("_", "-")
 
 
 def _known(store: "ModelStore") -> "set[ModelRef]":

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from soutu.domain.model import ModelCard
+
 _FOLDED_CELLS = 12  # a column that folds is not made narrower
 _GAP_CELLS = 3
 
@@ -115,3 +117,9 @@ def size_text(size_bytes: int) -> str:
             break
         size /= 1000
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def told_of(card: "ModelCard") -> str:
+    """What a model makes, in a few words: keypoints where it has some, dimensions and its rectangle."""
+    keypoints = f"{card.keypoints:,} keypoints of " if card.keypoints else ""
+    return f"{keypoints}{card.dimension} dimensions, {card.input.width} × {card.input.height}"

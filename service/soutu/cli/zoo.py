@@ -81,7 +81,7 @@ def pull(
     Example: `soutu models pull dinov2-base`
     """
     from soutu.bootstrap import model_store
-    from soutu.cli.output import say
+    from soutu.cli.output import say, told_of
     from soutu.models.export.image import ExportTerms
     from soutu.models.pull import check_licence
     from soutu.models.pull import pull as fetch
@@ -97,7 +97,7 @@ def pull(
     terms = ExportTerms(pulled.folder, version, "", pooled, reduce, pictures, pulled.source)
     folder = settings.data_dir / "weights" / f".{entry.name}-{version}"
     card = _exported_and_added(entry, terms, folder, model_store(settings).add)
-    print(f"{card.ref} added: {card.dimension} dimensions, {card.input.width} × {card.input.height}")
+    print(f"{card.ref} added: {told_of(card)}")
 
 
 def export(

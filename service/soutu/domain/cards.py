@@ -11,6 +11,8 @@ sha256 = "(of the artefact, 64 hexadecimal digits)"
 artefact = "model.onnx"       # optional, this is the default
 description = ""              # optional
 languages = []                # optional, of text towers
+keypoints = 1024              # of models of local features only: how many each picture has
+features = "xfeat"            # of matchers only: the model whose features they match
 
 [input]
 width = 128
@@ -65,8 +67,9 @@ _GREATEST_DIMENSION = 32_768
 _GREATEST_SIDE = 4_096
 _GREATEST_CONTEXT = 4_096
 _GREATEST_TOKEN = 2**31 - 1
+_GREATEST_KEYPOINTS = 3_840  # the most that TensorRT's TopK gives
 _FIELDS = ("name", "version", "task", "dimension", "pooling", "licence", "source", "sha256", "artefact")
-_OPTIONAL_FIELDS = ("description", "languages", "input", "text", "batch")
+_OPTIONAL_FIELDS = ("description", "languages", "keypoints", "features", "input", "text", "batch")
 _INPUT_FIELDS = ("width", "height", "fit", "crop_fraction", "interpolation")
 _BATCH_FIELDS = ("usual", "most")
 _GREATEST_BATCH = 1_024
@@ -90,6 +93,7 @@ def card_from_text(text: str) -> ModelCard:
     _refuse_unknown(table, (*_FIELDS, *_OPTIONAL_FIELDS))
     card = _card(table)
     _refuse_shared_files(card)
+    _refuse_parts_of_other_tasks(card)
     return card
 
 
@@ -108,6 +112,8 @@ def _card(table: Table) -> ModelCard:
         languages=_texts({"languages": [], **table}, "languages"),
         text=_tower(table.get("text")),
         batch=_batch(table.get("batch", {})),
+        keypoints=_whole({"keypoints": 0, **table}, "keypoints", _GREATEST_KEYPOINTS, least=0),
+        features=_text({"features": "", **table}, "features", least=0),
     )
 
 
@@ -117,6 +123,7 @@ def card_text(card: ModelCard) -> str:
         "name": card.ref.name,
         "version": card.ref.version,
         **{key: getattr(card, key) for key in (*_FIELDS[2:], "description", "languages")},
+        **{key: getattr(card, key) for key in ("keypoints", "features") if getattr(card, key)},
     }
     fitted = {key: getattr(card.input, key) for key in _INPUT_FIELDS}
     sizes = {key: getattr(card.batch, key) for key in _BATCH_FIELDS}
@@ -142,6 +149,14 @@ def text_tower(card: ModelCard) -> TextTower:
         sentence = f"The model {card.ref} has no text tower; `soutu models list` shows which have one."
         raise SoutuError(Reason.TEXT_UNSUPPORTED, sentence, model=card.ref)
     return card.text
+
+
+def embedding_model(card: ModelCard) -> ModelCard:
+    """The card, of a model that embeds pictures; MODEL_NOT_EMBEDDING for one of another task."""
+    if card.task is not Task.EMBED_IMAGE:
+        sentence = f"The model {card.ref} is for {card.task}; this needs one for {Task.EMBED_IMAGE}."
+        raise SoutuError(Reason.MODEL_NOT_EMBEDDING, sentence, model=card.ref, task=card.task)
+    return card
 
 
 def _parsed(text: str) -> Table:
@@ -199,6 +214,18 @@ def _refuse_shared_files(card: ModelCard) -> None:
         files += [card.text.artefact, card.text.tokenizer]
     if len(set(files)) < len(files):
         raise invalid_model(f"The model's {CARD_FILE} names one file twice.")
+
+
+def _refuse_parts_of_other_tasks(card: ModelCard) -> None:
+    local = card.task in (Task.LOCAL_FEATURES, Task.MATCH_FEATURES)
+    if local is not (card.keypoints > 0):
+        raise _wrong(
+            "keypoints", f"there for {Task.LOCAL_FEATURES} and {Task.MATCH_FEATURES}, for no other task"
+        )
+    if (card.task is Task.MATCH_FEATURES) is not is_model_name(card.features):
+        raise _wrong("features", f"a model's name for {Task.MATCH_FEATURES}, and left out for any other task")
+    if local and card.text:
+        raise _wrong("text", f"left out: a model for {card.task} has no text tower")
 
 
 def _refuse_unknown(table: Table, known: Collection[str]) -> None:

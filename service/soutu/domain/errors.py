@@ -152,6 +152,10 @@ class Reason(Enum):
     MODEL_NOT_FOUND = Status.NOT_FOUND, "No model has this name and version."
     MODEL_EXISTS = Status.ALREADY_EXISTS, "A model has this name and version already; models are immutable."
     MODEL_INVALID = Status.INVALID_ARGUMENT, "The model's artefact does not fit its card."
+    MODEL_NOT_EMBEDDING = (
+        Status.FAILED_PRECONDITION,
+        "The model does not embed pictures: it finds local features, or matches them.",
+    )
     MODEL_LOSES = (
         Status.FAILED_PRECONDITION,
         "The quantised model finds so much less than the original that it is not kept.",

@@ -9,8 +9,8 @@ class Task(StrEnum):
 
     EMBED_IMAGE = "embed-image"
     EMBED_TEXT = "embed-text"
-    LOCAL_FEATURES = "local-features"
-    MATCH_FEATURES = "match-features"
+    LOCAL_FEATURES = "local-features"  # a picture into keypoints with a descriptor each
+    MATCH_FEATURES = "match-features"  # the local features of two pictures into matches
 
 
 class Interpolation(StrEnum):
@@ -97,9 +97,10 @@ class ModelCard:
     """The facts about one model version; immutable once added.
 
     `sha256` is of the artefact file, in hexadecimal. `dimension` is the length of the unit vectors it
-    returns. The artefact takes uint8 pixels of shape (n, height, width, 3) under the name "pixels" and
-    returns float32 unit vectors of shape (n, dimension) under the name "embedding". `languages` are those of
-    its text tower, as BCP 47 tags. `batch` is what plans, servers and requests to them are made for.
+    returns, or takes. What the artefact takes and returns follows from `task` (`domain.tensors`).
+    `languages` are those of its text tower, as BCP 47 tags. `batch` is what plans, servers and requests to
+    them are made for. Models of local features have `keypoints` of each picture, always as many; a matcher's
+    `input` is the rectangle that they lie in, and `features` the name of the model that finds them.
     """
 
     ref: ModelRef
@@ -115,3 +116,5 @@ class ModelCard:
     languages: tuple[str, ...] = field(default=())
     text: TextTower | None = None
     batch: BatchSizes = BatchSizes()
+    keypoints: int = 0
+    features: str = ""

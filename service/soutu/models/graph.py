@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from soutu.domain.tensors import Kind, Tensor
+
 OPSET = 17  # ONNX Runtime 1.12+, TensorRT 8.5+ and Triton's backends of that time read it
 IR_VERSION = 8  # the file format that goes with opset 17
 
@@ -42,6 +44,22 @@ class GraphWriter:
         for key, value in attributes.items():
             self.nodes[-1].attribute.append(helper.make_attribute(key, value))
         return output
+
+    def top(self, values: str, count: int) -> tuple[str, str]:
+        """The greatest `count` of the last axis, greatest first, and their places (int64)."""
+        greatest = f"{self._prefix}greatest_{len(self.nodes)}"
+        places = f"{self._prefix}places_{len(self.nodes)}"
+        node = helper.make_node("TopK", [values, self.constant([count])], [greatest, places])
+        self.nodes.append(node)
+        return greatest, places
+
+
+def values_of(tensors: Sequence[Tensor]) -> list[ValueInfoProto]:
+    """The inputs or outputs of a card as ONNX writes them."""
+    kinds = {Kind.UINT8: TensorProto.UINT8, Kind.INT64: TensorProto.INT64, Kind.FLOAT32: TensorProto.FLOAT}
+    return [
+        helper.make_tensor_value_info(each.name, kinds[each.kind], ["n", *each.shape]) for each in tensors
+    ]
 
 
 def pixels_input(height: int, width: int) -> ValueInfoProto:

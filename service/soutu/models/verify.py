@@ -1,6 +1,5 @@
 """Proves that an artefact does what its card says, by running it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soutu.domain.cards import invalid_model
-from soutu.domain.embedding import Vectors, all_units
+from soutu.domain.embedding import all_units
 from soutu.domain.errors import SoutuError
 from soutu.domain.model import InputSpec, ModelCard, Task
+from soutu.models.local.verify import check_extractor, check_matcher
+from soutu.models.running import answers, opened
 from soutu.texts.tokenizer import TextTokenizer
 
 _ALIKE = 1e-4  # of two runs of one input, alone and in a batch, the greatest difference of a component
@@ -23,10 +24,19 @@ def check_artefact(path: Path, card: ModelCard) -> None:
 
     The artefact must take "pixels" uint8 (n, height, width, 3) for any n and return "embedding" float32
     (n, dimension): finite unit vectors, also of a black picture, the same alone as in a batch. The text tower
-    must do the same for "tokens" int64 (n, context), as its tokenizer makes them of texts.
+    must do the same for "tokens" int64 (n, context), as its tokenizer makes them of texts. Extractors of
+    local features and matchers are proven by `models.local.verify`.
     """
+    if card.task is Task.LOCAL_FEATURES:
+        return check_extractor(path, card)
+    if card.task is Task.MATCH_FEATURES:
+        return check_matcher(path, card)
     if card.task is not Task.EMBED_IMAGE:
-        raise invalid_model(f"{card.ref} is for {card.task}; only {Task.EMBED_IMAGE} is served yet.")
+        raise invalid_model(f"{card.ref} is for {card.task}; no such model is served yet.")
+    return _check_towers(path, card)
+
+
+def _check_towers(path: Path, card: ModelCard) -> None:
     _check(path, card, "pixels", _trial_pixels(card.input))
     if card.text:
         tokenizer = TextTokenizer(path.with_name(card.text.tokenizer), card)
@@ -35,7 +45,8 @@ def check_artefact(path: Path, card: ModelCard) -> None:
 
 def _check(path: Path, card: ModelCard, name: str, batch: NDArray[Any]) -> None:
     """The artefact at `path` on a batch of three, and on the second of them alone."""
-    vectors, single = _run(path, {name: batch}), _run(path, {name: batch[1:2]})
+    session = opened(path)
+    vectors, single = (answers(session, {name: each}, path.name)["embedding"] for each in (batch, batch[1:2]))
     if vectors.shape != (3, card.dimension) or vectors.dtype != np.float32:
         raise invalid_model(
             f"{path.name} of {card.ref} answers {vectors.dtype} {vectors.shape} to three inputs, "
@@ -61,15 +72,3 @@ def _trial_tokens(tokenizer: TextTokenizer, card: ModelCard) -> NDArray[np.int64
         return tokenizer.tokens(_TRIAL_TEXTS).ids
     except SoutuError as error:
         raise invalid_model(f"The tokenizer of {card.ref} does not take {_TRIAL_TEXTS[:2]}.") from error
-
-
-def _run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> Vectors:
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        vectors: Vectors = session.run(["embedding"], dict(inputs))[0]
-    except Exception as error:  # ONNX Runtime's errors have no other common class
-        sentence = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise invalid_model(f"ONNX Runtime does not run {path.name}: {sentence}") from error
-    return vectors

@@ -9,6 +9,7 @@ from soutu.collections.estimate import Estimates
 from soutu.collections.fillings import Fillings
 from soutu.collections.generations import Generations
 from soutu.collections.lives import Collections
+from soutu.domain.cards import embedding_model
 from soutu.domain.collection import GenerationDraft, checked_generation_id
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard
@@ -210,4 +211,4 @@ class CollectionServicer(collection_service_pb2_grpc.CollectionServiceServicer):
 
     def _card(self, model: str, field: str) -> ModelCard:
         name = model_name(model, field) if model else self._default_model
-        return self._models.card(name)
+        return embedding_model(self._models.card(name))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Set
 
+from soutu.domain.cards import embedding_model
 from soutu.domain.model import ModelCard, ModelRef, Task
 from soutu.ports import Embedder, ModelStore
 from soutu.rpc.calls import Context
@@ -45,7 +46,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     async def LoadModel(
         self, request: model_service_pb2.LoadModelRequest, context: Context
     ) -> model_service_pb2.Model:
-        card = await self._card(request.name)
+        card = embedding_model(await self._card(request.name))
         await self._embedder.load(card.ref)
         return _message(card, await self._embedder.loaded())
 

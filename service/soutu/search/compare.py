@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from soutu.domain.cards import embedding_model
 from soutu.domain.collection import Head
 from soutu.domain.embedding import Vector
 from soutu.domain.errors import SoutuError
@@ -58,8 +59,8 @@ class Comparisons:
         return Space(head.generation.model, head)
 
     def space_of_model(self, name: str) -> Space:
-        """The space of `name@version`, or of the newest version of `name`."""
-        return Space(self._models.card(name).ref)
+        """The space of `name@version`, or of the newest version of `name`; MODEL_NOT_EMBEDDING."""
+        return Space(embedding_model(self._models.card(name)).ref)
 
     async def compare(self, space: Space, first: Subject, second: Subject) -> Comparison:
         """How alike two subjects are."""

@@ -159,8 +159,8 @@ class CollectionServiceServicer:
         """Makes a collection with its first, empty generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-        FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
-        tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+        FAILED_PRECONDITION (MODEL_NOT_EMBEDDING; TEXT_UNSUPPORTED: label sets need
+        a model with a text tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
         (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -263,8 +263,8 @@ class CollectionServiceServicer:
         Response: Generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND,
-        MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY), UNAVAILABLE
-        (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
+        MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY,
+        MODEL_NOT_EMBEDDING), UNAVAILABLE (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,8 +46,8 @@ class CollectionServiceStub:
     """Makes a collection with its first, empty generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-    FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
-    tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+    FAILED_PRECONDITION (MODEL_NOT_EMBEDDING; TEXT_UNSUPPORTED: label sets need
+    a model with a text tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
     (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
     """
     GetCollection: _grpc.UnaryUnaryMultiCallable[_collection_service_pb2.GetCollectionRequest, _collection_pb2.Collection]
@@ -114,8 +114,8 @@ class CollectionServiceStub:
     Response: Generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND,
-    MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY), UNAVAILABLE
-    (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
+    MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY,
+    MODEL_NOT_EMBEDDING), UNAVAILABLE (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
     """
     EstimateGeneration: _grpc.UnaryUnaryMultiCallable[_collection_service_pb2.EstimateGenerationRequest, _collection_service_pb2.EstimateGenerationResponse]
     """What building a generation would take.
@@ -188,8 +188,8 @@ class CollectionServiceAsyncStub(CollectionServiceStub):
     """Makes a collection with its first, empty generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-    FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
-    tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+    FAILED_PRECONDITION (MODEL_NOT_EMBEDDING; TEXT_UNSUPPORTED: label sets need
+    a model with a text tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
     (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
     """
     GetCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.GetCollectionRequest, _collection_pb2.Collection]  # type: ignore[assignment]
@@ -256,8 +256,8 @@ class CollectionServiceAsyncStub(CollectionServiceStub):
     Response: Generation.
 
     Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND,
-    MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY), UNAVAILABLE
-    (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
+    MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY,
+    MODEL_NOT_EMBEDDING), UNAVAILABLE (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
     """
     EstimateGeneration: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.EstimateGenerationRequest, _collection_service_pb2.EstimateGenerationResponse]  # type: ignore[assignment]
     """What building a generation would take.
@@ -332,8 +332,8 @@ class CollectionServiceServicer:
         """Makes a collection with its first, empty generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (MODEL_NOT_FOUND),
-        FAILED_PRECONDITION (TEXT_UNSUPPORTED: label sets need a model with a text
-        tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
+        FAILED_PRECONDITION (MODEL_NOT_EMBEDDING; TEXT_UNSUPPORTED: label sets need
+        a model with a text tower), ALREADY_EXISTS (COLLECTION_EXISTS), UNAVAILABLE
         (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE, INFERENCE_UNAVAILABLE).
         """
 
@@ -445,8 +445,8 @@ class CollectionServiceServicer:
         Response: Generation.
 
         Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (COLLECTION_NOT_FOUND,
-        MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY), UNAVAILABLE
-        (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
+        MODEL_NOT_FOUND), FAILED_PRECONDITION (COLLECTION_BUSY,
+        MODEL_NOT_EMBEDDING), UNAVAILABLE (CATALOG_UNAVAILABLE, INDEX_UNAVAILABLE).
         """
 
     def EstimateGeneration(

@@ -75,7 +75,7 @@ class Model(_message.Message):
     task: Global___ModelTask.ValueType
     """What it does."""
     dimension: _builtins.int
-    """The length of its embeddings."""
+    """The length of its embeddings, or of the descriptors of local features."""
     input_width: _builtins.int
     """The width of the picture it takes, in pixels."""
     input_height: _builtins.int

@@ -89,7 +89,8 @@ class ModelServiceServicer:
     def LoadModel(self, request, context):
         """Makes a model ready before it is first used.
 
-        Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
+        Errors: those of GetModel, FAILED_PRECONDITION (MODEL_NOT_EMBEDDING: local
+        features are not served yet), UNAVAILABLE (INFERENCE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,8 @@ class ModelServiceStub:
     LoadModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.LoadModelRequest, _model_service_pb2.Model]
     """Makes a model ready before it is first used.
 
-    Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
+    Errors: those of GetModel, FAILED_PRECONDITION (MODEL_NOT_EMBEDDING: local
+    features are not served yet), UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.UnloadModelRequest, _model_service_pb2.Model]
     """Frees what a model holds; it is loaded again when it is used. Where models
@@ -83,7 +84,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     LoadModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.LoadModelRequest, _model_service_pb2.Model]  # type: ignore[assignment]
     """Makes a model ready before it is first used.
 
-    Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
+    Errors: those of GetModel, FAILED_PRECONDITION (MODEL_NOT_EMBEDDING: local
+    features are not served yet), UNAVAILABLE (INFERENCE_UNAVAILABLE).
     """
     UnloadModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.UnloadModelRequest, _model_service_pb2.Model]  # type: ignore[assignment]
     """Frees what a model holds; it is loaded again when it is used. Where models
@@ -127,7 +129,8 @@ class ModelServiceServicer:
     ) -> _typing.Union[_model_service_pb2.Model, _abc.Awaitable[_model_service_pb2.Model]]:
         """Makes a model ready before it is first used.
 
-        Errors: those of GetModel, UNAVAILABLE (INFERENCE_UNAVAILABLE).
+        Errors: those of GetModel, FAILED_PRECONDITION (MODEL_NOT_EMBEDDING: local
+        features are not served yet), UNAVAILABLE (INFERENCE_UNAVAILABLE).
         """
 
     def UnloadModel(

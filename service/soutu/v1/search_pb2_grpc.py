@@ -122,8 +122,8 @@ class SearchServiceServicer:
         """The embeddings of pictures or texts, in order.
 
         Limits: 1 to 32 inputs, at most 20 MiB of picture bytes in all. One bad
-        input fails the call and `field` names it. Errors: those of Search, and
-        NOT_FOUND (MODEL_NOT_FOUND).
+        input fails the call and `field` names it. Errors: those of Search,
+        NOT_FOUND (MODEL_NOT_FOUND), and FAILED_PRECONDITION (MODEL_NOT_EMBEDDING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,8 +75,8 @@ class SearchServiceStub:
     """The embeddings of pictures or texts, in order.
 
     Limits: 1 to 32 inputs, at most 20 MiB of picture bytes in all. One bad
-    input fails the call and `field` names it. Errors: those of Search, and
-    NOT_FOUND (MODEL_NOT_FOUND).
+    input fails the call and `field` names it. Errors: those of Search,
+    NOT_FOUND (MODEL_NOT_FOUND), and FAILED_PRECONDITION (MODEL_NOT_EMBEDDING).
     """
 
 @_typing.type_check_only
@@ -126,8 +126,8 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """The embeddings of pictures or texts, in order.
 
     Limits: 1 to 32 inputs, at most 20 MiB of picture bytes in all. One bad
-    input fails the call and `field` names it. Errors: those of Search, and
-    NOT_FOUND (MODEL_NOT_FOUND).
+    input fails the call and `field` names it. Errors: those of Search,
+    NOT_FOUND (MODEL_NOT_FOUND), and FAILED_PRECONDITION (MODEL_NOT_EMBEDDING).
     """
 
 class SearchServiceServicer:
@@ -194,8 +194,8 @@ class SearchServiceServicer:
         """The embeddings of pictures or texts, in order.
 
         Limits: 1 to 32 inputs, at most 20 MiB of picture bytes in all. One bad
-        input fails the call and `field` names it. Errors: those of Search, and
-        NOT_FOUND (MODEL_NOT_FOUND).
+        input fails the call and `field` names it. Errors: those of Search,
+        NOT_FOUND (MODEL_NOT_FOUND), and FAILED_PRECONDITION (MODEL_NOT_EMBEDDING).
         """
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

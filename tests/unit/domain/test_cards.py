@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soutu.domain.cards import card_from_text, card_text, is_model_name, text_tower
+from soutu.domain.cards import card_from_text, card_text, embedding_model, is_model_name, text_tower
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import (
     BatchSizes,
@@ -191,3 +191,38 @@ def test_a_card_needs_its_input() -> None:
 @pytest.mark.parametrize("text", ["", ".", "..", "a/b", "A", "a b", "-a", "a" * 65, "a\n"])
 def test_names_that_could_be_paths_are_none(text: str) -> None:
     assert not is_model_name(text)
+
+
+LOCAL = replace(CARD, task=Task.LOCAL_FEATURES, keypoints=512, pooling="none")
+MATCHER = replace(LOCAL, task=Task.MATCH_FEATURES, features="pictures")
+
+
+@pytest.mark.parametrize("card", [LOCAL, MATCHER])
+def test_a_card_of_local_features_survives_its_text(card: ModelCard) -> None:
+    assert card_from_text(card_text(card)) == card
+
+
+@pytest.mark.parametrize(
+    ("card", "named"),
+    [
+        (replace(CARD, keypoints=512), "keypoints"),
+        (replace(CARD, features="pictures"), "features"),
+        (replace(LOCAL, keypoints=0), "keypoints"),
+        (replace(LOCAL, keypoints=3_841), "keypoints"),
+        (replace(LOCAL, features="pictures"), "features"),
+        (replace(LOCAL, text=TOWER), "text"),
+        (replace(MATCHER, features=""), "features"),
+        (replace(MATCHER, features="../pictures"), "features"),
+    ],
+)
+def test_a_card_has_what_its_task_needs_and_nothing_else(card: ModelCard, named: str) -> None:
+    with pytest.raises(SoutuError, match=f"`{named}`") as refused:
+        card_from_text(card_text(card))
+    assert refused.value.reason is Reason.MODEL_INVALID
+
+
+def test_a_model_for_embeddings_is_one_or_is_refused() -> None:
+    assert embedding_model(CARD) == CARD
+    with pytest.raises(SoutuError, match="is for local-features") as refused:
+        embedding_model(LOCAL)
+    assert refused.value.reason is Reason.MODEL_NOT_EMBEDDING
