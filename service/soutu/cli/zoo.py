@@ -50,16 +50,23 @@ def zoo(
     entries = zoo_entries()
     if as_json:
         for each in entries:
-            facts = {"name": each.name, "dimension": each.dimension, "licence": each.licence}
+            facts = {"name": each.name, "task": each.task, "dimension": each.dimension}
+            facts |= {"licence": each.licence}
             print(json.dumps({**facts, "restricted": each.restricted, "hub": each.hub and each.hub.id}))
         return
     rows = [
-        (each.name, str(each.dimension), f"{each.size_mb} MB", each.licence, each.hub.id if each.hub else "")
+        (
+            each.name,
+            each.task,
+            str(each.dimension),
+            f"{each.size_mb} MB",
+            f"{each.licence} (restricted)" if each.restricted else each.licence,
+            each.hub.id if each.hub else "",
+        )
         for each in entries
     ]
-    print_table(
-        ("model", "dimension", "size", "licence", "hub"), rows, ("dimension", "size"), whole=("model",)
-    )
+    columns = ("model", "task", "dimension", "size", "licence", "hub")
+    print_table(columns, rows, ("dimension", "size"), whole=("model",))
 
 
 def pull(
@@ -117,12 +124,13 @@ def export(
 
     Example: `soutu models export vit-b16 --weights vit-base --pooling gem --skip-tokens 1 --to vit`
     """
-    from soutu.models.export.image import ExportTerms, export_image_model
+    from soutu.models.export.image import ExportTerms
+    from soutu.models.export.local import export_model
     from soutu.models.zoo.shelf import zoo_entry
 
     entry = zoo_entry(model)
     terms = ExportTerms(weights, version, name, _pooling(pooling, skip_tokens, entry), reduce, pictures)
-    _tell(export_image_model(entry, terms, to))
+    _tell(export_model(entry, terms, to))
     print(f"{to} is written; `soutu models add {to}` takes it")
 
 
@@ -174,11 +182,11 @@ def _exported_and_added(
 ) -> "ModelCard":
     import shutil
 
-    from soutu.models.export.image import export_image_model
+    from soutu.models.export.local import export_model
 
     shutil.rmtree(folder, ignore_errors=True)  # of a pull that was cut off
     try:
-        _tell(export_image_model(entry, terms, folder))
+        _tell(export_model(entry, terms, folder))
         return add(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,6 @@ from soutu.models.zoo.entry import WeightNames, ZooEntry
 
 _LEARNED_FROM = 10  # pictures for each number that is kept, at the most
 _COMPARED = 16
-_NAMES = ("pixels", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exp
 def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
     tower = _tower(entry, terms)
     example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
-    sha256 = write_onnx(tower, example, _NAMES, made / "model.onnx")
+    sha256 = write_onnx(tower, {"pixels": example}, ["embedding"], made / "model.onnx")
     reading = entry.text
     text = None if reading is None else write_text_tower(tower.network, reading, terms.weights, made)
     pictures = picture_reference(tower, entry.input, _shown(entry, terms))

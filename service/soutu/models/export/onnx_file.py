@@ -10,7 +10,7 @@ import hashlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +32,35 @@ _NEEDLESS_LOGS = ("torch.onnx._internal.exporter._registration", "onnxscript", "
 _BATCH = 2  # of the pictures that the network is traced with; 1 would be taken for a constant
 
 
-def write_onnx(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str], path: Path) -> str:
-    """Writes `module`, traced with `example` (2, ...), whose first axis may have any length; its SHA-256.
+def write_onnx(
+    module: torch.nn.Module, examples: Mapping[str, torch.Tensor], outputs: Sequence[str], path: Path
+) -> str:
+    """Writes `module`, traced with examples (2, ...) of its inputs, whose first axes may have any length, all
+    the same; its SHA-256.
 
-    `names` are those of the input and the output. MODEL_INVALID where the network cannot be written as ONNX,
-    or is larger than 2 GiB.
+    `examples` are by the inputs' names, in the module's order. MODEL_INVALID where the network cannot be
+    written as ONNX, or is larger than 2 GiB.
     """
-    program = _traced(module, example, names)
+    program = _traced(module, examples, outputs)
     return _written(_parts(program.model), path)
 
 
-def _traced(module: torch.nn.Module, example: torch.Tensor, names: tuple[str, str]) -> Any:
-    if len(example) != _BATCH:
-        raise ValueError(f"an example has {_BATCH} rows, not {len(example)}")
+def _traced(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], outputs: Sequence[str]) -> Any:
+    if any(len(example) != _BATCH for example in examples.values()):
+        raise ValueError(f"an example has {_BATCH} rows")
     for needless in _NEEDLESS_LOGS:
         logging.getLogger(needless).setLevel(logging.ERROR)
-    any_length = [{0: torch.export.Dim("n", min=1, max=4096)}]
+    any_length = torch.export.Dim("n", min=1, max=4096)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")  # of PyTorch about itself
             return torch.onnx.export(
                 module,
-                (example,),
+                tuple(examples.values()),
                 dynamo=True,
-                input_names=[names[0]],
-                output_names=[names[1]],
-                dynamic_shapes=any_length,
+                input_names=list(examples),
+                output_names=list(outputs),
+                dynamic_shapes=[{0: any_length} for _ in examples],
                 opset_version=OPSET,
                 verbose=False,
             )

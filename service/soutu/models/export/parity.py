@@ -43,9 +43,9 @@ def picture_reference(tower: nn.Module, spec: InputSpec, pictures: Pixels | None
 
     It stays in float64: a second copy of its weights would be one too many.
     """
-    noise = _noise(spec)
-    pixels = noise if pictures is None else np.concatenate([noise, pictures])
-    return Reference("pixels", pixels, _in_float64(tower, pixels), len(noise))
+    drawn = noise(spec)
+    pixels = drawn if pictures is None else np.concatenate([drawn, pictures])
+    return Reference("pixels", pixels, _in_float64(tower, pixels), len(drawn))
 
 
 def text_reference(tower: nn.Module, tokens: NDArray[np.int64]) -> Reference:
@@ -70,8 +70,8 @@ def checked_cosine(found: NDArray[np.float32], expected: NDArray[np.float64]) ->
     return cosine
 
 
-def _noise(spec: InputSpec) -> Pixels:
-    """Pictures of noise: fine and coarse, bright and dark."""
+def noise(spec: InputSpec) -> Pixels:
+    """Eight pictures of noise: fine and coarse, bright and dark."""
     lots = np.random.default_rng(0)
     pictures = []
     for number in range(_RANDOM):

@@ -19,7 +19,6 @@ from soutu.models.zoo.entry import Texts
 
 TEXT_FILE = "text.onnx"
 TOKENIZER_FILE = "tokenizer.json"
-_NAMES = ("tokens", "embedding")
 _SENTENCES = (
     "a photo of a cat",
     "two red tomatoes on a white plate, seen from above",
@@ -41,7 +40,9 @@ def write_text_tower(network: Any, texts: Texts, weights: Path, made: Path) -> T
         raise invalid_model("The network has no text tower.")
     tokenizer_sha256 = _write_tokenizer(weights / texts.tokenizer, texts, made / TOKENIZER_FILE)
     example = torch.from_numpy(trial_tokens(made, texts)[:2].copy())
-    sha256 = write_onnx(TextTowerModule(network, texts).eval(), example, _NAMES, made / TEXT_FILE)
+    sha256 = write_onnx(
+        TextTowerModule(network, texts).eval(), {"tokens": example}, ["embedding"], made / TEXT_FILE
+    )
     bias = getattr(network, "logit_bias", None)
     return TextTower(
         sha256=sha256,

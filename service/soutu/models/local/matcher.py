@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, helper
+from onnx import ModelProto, compose, helper
 
 from soutu.domain.model import Fit, InputSpec, ModelCard, ModelRef, Task
 from soutu.domain.tensors import inputs_of, outputs_of
-from soutu.models.backbone import checked, loaded
+from soutu.models.backbone import PREFIX, checked, loaded
 from soutu.models.folder import finish_folder, new_folder
 from soutu.models.graph import GraphWriter, values_of
 
+_TAKEN = ("keypoints", "descriptors")
 _NEVER = -1e4  # the logarithm of a chance that is none
 
 
@@ -50,6 +51,14 @@ class Compared:
     model: ModelProto
     logarithms: str
     inputs: tuple[str, str, str, str]
+
+
+def compared_by_name(network: ModelProto) -> Compared:
+    """A network that takes `keypoints0`, `keypoints1`, `descriptors0` and `descriptors1`, and answers with
+    `logarithms`."""
+    model = compose.add_prefix(network, PREFIX)
+    first, second, third, fourth = (f"{PREFIX}{name}{which}" for name in _TAKEN for which in "01")
+    return Compared(model, f"{PREFIX}logarithms", (first, second, third, fourth))
 
 
 Comparison = Callable[[ModelProto], Compared]

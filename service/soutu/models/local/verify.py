@@ -29,7 +29,7 @@ def check_extractor(path: Path, card: ModelCard) -> None:
     alone as in a batch.
     """
     session, name = opened(path), f"{path.name} of {card.ref}"
-    pixels = _trial_pixels(card.input)
+    pixels = trial_pixels(card.input)
     found = _checked_shapes(
         answers(session, {"pixels": pixels}, path.name), outputs_of(card), len(pixels), name
     )
@@ -46,7 +46,7 @@ def check_matcher(path: Path, card: ModelCard) -> None:
     no match. Most of what it matches must be the same feature again. A pair is matched alone as in a batch.
     """
     session, name = opened(path), f"{path.name} of {card.ref}"
-    given, order = _trial_features(card)
+    given, order = trial_features(card)
     found = _checked_shapes(_fed(session, given, card), outputs_of(card), _PAIRS, name)
     _check_matches(found, given, name)
     _check_same(found["matches"], order, name)
@@ -126,19 +126,20 @@ def _check_same(matches: NDArray[Any], order: NDArray[Any], name: str) -> None:
         raise invalid_model(f"{name} matches features with others where the same are there.")
 
 
-def _trial_pixels(spec: InputSpec) -> NDArray[np.uint8]:
+def trial_pixels(spec: InputSpec) -> NDArray[np.uint8]:
     """Black; squares; the same, of which the second's are 32 pixels further right and down; noise."""
     lots = np.random.default_rng(0)
     canvas = np.full((spec.height + _SHIFT, spec.width + _SHIFT, 3), 128, np.uint8)
     for _ in range(spec.height * spec.width // 800):
         top, left = lots.integers(0, canvas.shape[0]), lots.integers(0, canvas.shape[1])
         down, across = lots.integers(6, 40, 2)
-        canvas[top : top + down, left : left + across] = lots.integers(0, 256, 3)
+        canvas[top : top + down, left : left + across] = lots.integers(0, 232, 3)
+    canvas += lots.integers(0, 24, canvas.shape, np.uint8)  # as no photo is quite even
     noise = lots.integers(0, 256, (spec.height, spec.width, 3), np.uint8)
     return np.stack([np.zeros_like(noise), canvas[:-_SHIFT, :-_SHIFT], canvas[_SHIFT:, _SHIFT:], noise])
 
 
-def _trial_features(card: ModelCard) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+def trial_features(card: ModelCard) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
     """Three pairs of sets, and where in the second each feature of the first is; the last eighth fills up."""
     lots = np.random.default_rng(0)
     count, kept = card.keypoints, card.keypoints - card.keypoints // 8

@@ -21,6 +21,7 @@ class Features(StrEnum):
     MAP = "map"  # (n, channels, height, width)
     TOKENS = "tokens"  # (n, tokens, channels), leading tokens that are no patches first
     VECTOR = "vector"  # (n, dimension): the network pools by itself
+    LOCAL = "local"  # maps of keypoints and descriptors; of two pictures' features, how each fits each
 
 
 class WeightNames(StrEnum):
@@ -47,7 +48,8 @@ class Hub:
 class Network:
     """How the weights are used.
 
-    `architecture` is a class of `transformers`, "" for weights in ONNX; `config` replaces a config.json that
+    `architecture` is a class of `transformers`, "" for weights in ONNX; of local features it is one of
+    `models.export.local`, whatever the weights. `config` replaces a config.json that
     the weights lack. `leading_tokens` of TOKENS are no patches (class, registers).
     """
 
@@ -75,8 +77,16 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """Of local features: how many keypoints a picture has; of a matcher, whose features it takes."""
+
+    keypoints: int
+    features: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One model of the zoo; `text` where it embeds texts, too.
+    """One model of the zoo; `text` where it embeds texts, too, `local` where it is of local features.
 
     `size_mb` is what a pull fetches, in megabytes, rounded; 0 where not known.
 
@@ -95,6 +105,7 @@ class ZooEntry:
     network: Network
     hub: Hub | None = None
     text: Texts | None = None
+    local: Local | None = None
     size_mb: int = 0
     reduce: int = 0
     languages: tuple[str, ...] = ()
@@ -121,6 +132,7 @@ def _entry(table: Table) -> ZooEntry:
     given = dict(table["input"])
     seen = {key: tuple(given.pop(key)) for key in ("mean", "std")}
     network, hub, text = dict(table["network"]), table.get("hub"), table.get("text")
+    local = table.get("local")
     made = {
         "task": Task(table["task"]),
         "languages": tuple(table.get("languages", ())),
@@ -129,6 +141,7 @@ def _entry(table: Table) -> ZooEntry:
         "network": _part(Network, network, features=Features, names=WeightNames),
         "hub": None if hub is None else _part(Hub, hub),
         "text": None if text is None else _part(Texts, text, probability=Probability),
+        "local": None if local is None else _part(Local, local),
     }
     return _part(ZooEntry, {**table, **made})
 

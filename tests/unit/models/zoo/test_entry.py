@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import Fit, InputSpec
+from soutu.domain.model import Fit, InputSpec, Task
 from soutu.models.normalisation import IMAGENET
 from soutu.models.pooling import Pooling, check_pooling
 from soutu.models.zoo.entry import Features, WeightNames, ZooEntry, entry_from
@@ -40,14 +40,33 @@ def written(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("entry", zoo_entries(), ids=lambda entry: entry.name)
 def test_every_entry_that_ships_is_sound(entry: ZooEntry) -> None:
-    ranks = {Features.MAP: 4, Features.TOKENS: 3, Features.VECTOR: 2}
+    ranks = {Features.MAP: 4, Features.TOKENS: 3, Features.VECTOR: 2, Features.LOCAL: 2}
     check_pooling(Pooling.parse(entry.pooling), ranks[entry.network.features])
     assert entry.licence
     assert entry.dimension == (entry.reduce or entry.dimension)
-    assert bool(entry.network.architecture) is (entry.network.names is not WeightNames.ONNX)
+    local = entry.task in (Task.LOCAL_FEATURES, Task.MATCH_FEATURES)
+    assert bool(entry.local) is local is (entry.network.features is Features.LOCAL)
+    assert bool(entry.network.architecture) is (local or entry.network.names is not WeightNames.ONNX)
     if entry.hub:
         assert "model.safetensors" in entry.hub.files
         assert entry.text is None or entry.text.tokenizer in entry.hub.files
+
+
+def test_matchers_take_the_features_of_an_entry_as_it_gives_them() -> None:
+    matchers = [entry for entry in zoo_entries() if entry.task is Task.MATCH_FEATURES]
+    assert len(matchers) == 2
+    for entry in matchers:
+        assert entry.local
+        other = zoo_entry(entry.local.features)
+        assert other.task is Task.LOCAL_FEATURES
+        assert other.local
+        assert (other.local.keypoints, other.dimension) == (entry.local.keypoints, entry.dimension)
+        assert (other.input.width, other.input.height) == (entry.input.width, entry.input.height)
+
+
+def test_superpoint_is_restricted() -> None:
+    restricted = {entry.name for entry in zoo_entries() if entry.restricted}
+    assert {"superpoint", "lightglue-superpoint"} <= restricted
 
 
 def test_names_are_those_of_the_files_and_differ() -> None:
@@ -83,6 +102,6 @@ def test_an_unsound_entry_says_what_is_wrong(tmp_path: Path, old: str, new: str,
 
 
 def test_an_unknown_model_is_told_what_there_is() -> None:
-    with pytest.raises(SoutuError, match="it has: chinese-clip-b16, clip-b16") as failure:
+    with pytest.raises(SoutuError, match="it has: aliked-n16, chinese-clip-b16, clip-b16") as failure:
         zoo_entry("resnet51")
     assert failure.value.reason is Reason.MODEL_NOT_FOUND
