@@ -55,4 +55,6 @@ def test_local_features_are_added_and_are_no_embeddings(tmp_path: Path) -> None:
                 "FAILED_PRECONDITION",
                 "MODEL_NOT_EMBEDDING",
             )
+        told = soutu("--data-dir", str(served.data_dir), "doctor")
+        assert "ok   model corners@1: of local features, which are not served yet" in told
         assert [each.name for each in client.collections.list()] == ["collections/photos"]
