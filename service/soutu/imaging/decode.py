@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from math import ceil
 
 from soutu.domain.errors import SoutuError
 from soutu.domain.image import NO_ANNOTATIONS
@@ -21,6 +20,11 @@ from soutu.imaging.xmp import read_embedded
 
 _METADATA_CHECKS = {ImageFormat.PNG: check_png_metadata, ImageFormat.TIFF: check_tiff_metadata}
 _XMP_PACKETS = ("xmp", "XML:com.adobe.xmp")
+# The scales that libjpeg-turbo has vector code for: 5/8 to 7/8 take longer than the whole, 3/8 as long as 4/8.
+_EIGHTHS = (1, 2, 4, 8)
+# Below it, and at whole numbers up to 2, what is left to the resizing filter is too little for the result to
+# be that of the whole picture (docs/decisions/0027-jpegs-are-reduced-to-twice-what-is-needed.md).
+_SPARE = 2.25
 # How Pillow's codecs say that a file is sound and of a form that they do not know.
 _UNREAD_FORMS = ("unknown pixel mode", "unsupported", "unknown raw mode", "tiff: unsupported")
 
@@ -73,16 +77,17 @@ def _stored_jpeg(data: bytes, job: DecodeJob, limits: DecodeLimits) -> Stored:
 
 
 def eighths_needed(size: tuple[int, int], job: DecodeJob) -> int:
-    """The least n in 1..8 such that n/8 of an upright picture of `size` is not below what the job needs."""
+    """The least n of 1, 2, 4, 8 such that n/8 of an upright picture of `size` is large enough for the job:
+    not below its thumbnail, and 2.25 times what a model's input is resized to, or whole."""
     needed = 0.0
     if job.input:
         part = region_size(size, job.region)
         resized = resized_size(part, job.input)
-        needed = max(resized[0] / part[0], resized[1] / part[1])
+        needed = _SPARE * max(resized[0] / part[0], resized[1] / part[1])
     if job.thumbnail_side:
         small = thumbnail_size(size, job.thumbnail_side)
         needed = max(needed, small[0] / size[0], small[1] / size[1])
-    return min(8, max(1, ceil(8 * needed - 1e-9)))
+    return next((n for n in _EIGHTHS if n >= 8 * needed - 1e-9), 8)
 
 
 def _stored(data: bytes, image_format: ImageFormat, limits: DecodeLimits) -> Stored:

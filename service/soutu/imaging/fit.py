@@ -7,7 +7,7 @@ down), the crop starts at `round((resized - size) / 2)` (ties to even), and both
 kernels on uint8. Here both are one step: Pillow resizes only the box that the crop keeps. The kernel still
 sees the pixels around that box, so the sample positions and weights are the same; the box's edges are
 floats, so that single values may differ by 1 or 2 of 255. It differs from torchvision beyond that where
-- a JPEG was decoded at reduced scale (mean difference well under 1 of 255; build and query do the same);
+- a JPEG was decoded at reduced scale (mean difference under 1 of 255; build and query do the same);
 - a region was asked for: its edges lie between pixels, and no pixel more than one outside it is seen;
 - the input is not square (torchvision's Resize knows one length): the image covers both sides.
 Fit.STRETCH is `Resize((height, width))`. Fit.PAD is Resize to the long side, in the middle of a canvas.

@@ -92,9 +92,9 @@ def test_an_orientation_in_xmp_alone_is_not_applied() -> None:
 
 
 def test_reduced_scale_is_never_below_what_the_fit_needs_and_looks_the_same() -> None:
-    picture = scene(1000, 750)
+    picture = scene(1400, 1050)
     data, job = encoded(picture, "JPEG", quality=95), DecodeJob(InputSpec(224, 224))
-    assert eighths_needed((1000, 750), job) == 3
+    assert eighths_needed((1400, 1050), job) == 4
     reduced = decode(data, job, LIMITS).pixels
     full = decode(encoded(picture, "PNG"), job, LIMITS).pixels
     assert reduced is not None
@@ -106,10 +106,14 @@ def test_reduced_scale_is_never_below_what_the_fit_needs_and_looks_the_same() ->
     ("job", "eighths"),
     [
         (DecodeJob(), 1),
-        (DecodeJob(InputSpec(224, 224)), 2),
-        (DecodeJob(InputSpec(224, 224), Region(0, 0, 0.5, 0.5)), 4),
-        (DecodeJob(InputSpec(224, 224, Fit.STRETCH)), 2),
+        (DecodeJob(InputSpec(55, 55)), 1),
+        (DecodeJob(InputSpec(56, 56)), 2),
+        (DecodeJob(InputSpec(112, 112)), 4),
+        (DecodeJob(InputSpec(224, 224)), 8),
+        (DecodeJob(InputSpec(112, 112), Region(0, 0, 0.5, 0.5)), 8),
+        (DecodeJob(InputSpec(112, 112, Fit.STRETCH)), 4),
         (DecodeJob(InputSpec(2000, 2000)), 8),
+        (DecodeJob(thumbnail_side=320), 2),
         (DecodeJob(InputSpec(96, 96), thumbnail_side=640), 4),
     ],
 )
