@@ -9,20 +9,16 @@ import onnx
 from bench.models import (
     MODELS,
     bundled_folder,
-    calibration_pixels,
-    card_of,
-    float_resnet,
-    resnet_folder,
+    float_resnet_folder,
+    quantised,
     spec,
 )
-from bench.quantised import quantise, write_layers
 from bench.vit import VIT_B16, VIT_TINY, VitShape, Weights, random_weights, stored_weights, vit
 from soutu.domain.model import InputSpec, ModelRef
 from soutu.models.artefact import Normalisation, make_artefact
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
 _HALF = (0.5, 0.5, 0.5)
-_FEW = 8  # pictures to calibrate with: the speed does not depend on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +33,23 @@ class Artefact:
 def artefacts() -> Iterator[Artefact]:
     """Those that can be made here: some need weights that lie beside the checkout."""
     yield Artefact("gradient-color", "float32", bundled_folder())
-    yield Artefact("ResNet-50", "float32", _made("resnet50", _make_resnet))
-    yield Artefact("ResNet-50", "int8", resnet_folder())
-    yield Artefact(
-        "ViT-B/16", "float32", _made("vit-b16", lambda folder: _make_vit(folder, VIT_B16, random_weights()))
+    yield from _both("ResNet-50", float_resnet_folder())
+    yield from _both(
+        "ViT-B/16", _made("vit-b16", lambda folder: _make_vit(folder, VIT_B16, random_weights()))
     )
-    yield Artefact("ViT-B/16", "int8", _made("vit-b16-int8", lambda folder: _quantise_vit("vit-b16", folder)))
     tiny, mobile = WEIGHTS / "vit_tiny_patch16_224.safetensors", WEIGHTS / "mobilenetv2_features.onnx"
     if tiny.exists():
         weights = stored_weights(tiny)
-        yield Artefact(
-            "ViT-Tiny/16", "float32", _made("vit-tiny", lambda folder: _make_vit(folder, VIT_TINY, weights))
-        )
-        yield Artefact(
-            "ViT-Tiny/16", "int8", _made("vit-tiny-int8", lambda folder: _quantise_vit("vit-tiny", folder))
+        yield from _both(
+            "ViT-Tiny/16", _made("vit-tiny", lambda folder: _make_vit(folder, VIT_TINY, weights))
         )
     if mobile.exists():
-        yield Artefact(
-            "MobileNetV2", "float32", _made("mobilenetv2", lambda folder: _make_mobile(mobile, folder))
-        )
+        yield from _both("MobileNetV2", _made("mobilenetv2", lambda folder: _make_mobile(mobile, folder)))
+
+
+def _both(network: str, floating: Path) -> Iterator[Artefact]:
+    yield Artefact(network, "float32", floating)
+    yield Artefact(network, "int8", quantised(floating))
 
 
 def _made(name: str, make: Callable[[Path], None]) -> Path:
@@ -64,10 +58,6 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         make(folder)
     return folder
-
-
-def _make_resnet(folder: Path) -> None:
-    float_resnet(calibration_pixels(), folder, _ref(folder))
 
 
 def _make_vit(folder: Path, shape: VitShape, weights: Weights) -> None:
@@ -79,11 +69,6 @@ def _make_vit(folder: Path, shape: VitShape, weights: Weights) -> None:
 
 def _make_mobile(backbone: Path, folder: Path) -> None:
     make_artefact(backbone, spec(_ref(folder), InputSpec(224, 224, crop_fraction=0.875), "avg"), folder)
-
-
-def _quantise_vit(name: str, folder: Path) -> None:
-    floating = MODELS / name / "1"
-    quantise(floating, card_of(floating), calibration_pixels()[:_FEW], folder, write_layers)
 
 
 def _ref(folder: Path) -> ModelRef:

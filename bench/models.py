@@ -11,7 +11,6 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from bench.pictures import drawn
-from bench.quantised import quantise, write_convolutions
 from bench.resnet50 import SIDE_PX, resnet50
 from soutu.bootstrap import BUNDLED_MODEL, BUNDLED_MODELS
 from soutu.domain.cards import CARD_FILE, card_from_text
@@ -20,9 +19,12 @@ from soutu.models.artefact import BackboneSpec, make_artefact
 from soutu.models.graph import GraphWriter, model_of
 from soutu.models.normalisation import IMAGENET
 from soutu.models.pooling import Pooling
+from soutu.models.quantise.forms import Form
+from soutu.models.quantise.model import QuantiseTerms, quantise_model
 
 MODELS = Path(__file__).parent.parent / "build" / "bench" / "models"
 RESNET = ModelRef("resnet50-int8", "1")
+FLOAT_RESNET = ModelRef("resnet50", "1")
 PROJECTION = ModelRef("projection-512", "1")
 _CALIBRATION_FROM = 3_000_000  # numbers of pictures that are neither stored nor asked for
 _CALIBRATION_COUNT = 32
@@ -30,23 +32,37 @@ _CALIBRATION_COUNT = 32
 
 def resnet_folder() -> Path:
     """ResNet-50 in int8: uint8 pixels in, unit vectors of 2,048 dimensions out; made where it is missing."""
-    folder = MODELS / RESNET.name / RESNET.version
+    return quantised(float_resnet_folder())
+
+
+def quantised(floating: Path) -> Path:
+    """The int8 form of a float32 model's folder, as `soutu models quantize --form cpu` makes it; made where it
+    is missing."""
+    folder = MODELS / f"{floating.parent.name}{Form.CPU.suffix}" / floating.name
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        pixels = calibration_pixels()
         with tempfile.TemporaryDirectory(dir=MODELS) as place:
-            card = float_resnet(pixels, Path(place) / "float")
-            quantise(Path(place) / "float", card, pixels, folder, write_convolutions)
+            for number, picture in enumerate(calibration_pictures()):
+                picture.save(Path(place) / f"{number:03}.png")
+            quantise_model(floating, QuantiseTerms(Form.CPU, calibrate=Path(place)), folder)
     return folder
 
 
-def float_resnet(pixels: NDArray[np.uint8], folder: Path, ref: ModelRef = RESNET) -> ModelCard:
-    """The same network as a float32 artefact in the new `folder`."""
+def float_resnet_folder() -> Path:
+    """The same network in float32; made where it is missing."""
+    folder = MODELS / FLOAT_RESNET.name / FLOAT_RESNET.version
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _make_resnet(calibration_pixels(), folder)
+    return folder
+
+
+def _make_resnet(pixels: NDArray[np.uint8], folder: Path) -> None:
     normalised = (pixels * IMAGENET.scale - np.asarray(IMAGENET.mean)) / np.asarray(IMAGENET.std)
     backbone = folder.with_suffix(".onnx")
     onnx.save(resnet50(normalised.transpose(0, 3, 1, 2).astype(np.float32)), backbone)
     size = InputSpec(SIDE_PX, SIDE_PX, crop_fraction=0.875)
-    return make_artefact(backbone, spec(ref, size, "avg"), folder)
+    make_artefact(backbone, spec(FLOAT_RESNET, size, "avg"), folder)
 
 
 def projection_folder() -> Path:
@@ -89,8 +105,12 @@ def spec(ref: ModelRef, size: InputSpec, pooling: str) -> BackboneSpec:
 
 def calibration_pixels() -> NDArray[np.uint8]:
     """uint8 (n, 224, 224, 3): pictures that no benchmark stores or asks for."""
-    pictures = [drawn(_CALIBRATION_FROM + number) for number in range(_CALIBRATION_COUNT)]
-    return np.stack([np.asarray(fitted(picture)) for picture in pictures])
+    return np.stack([np.asarray(fitted(picture)) for picture in calibration_pictures()])
+
+
+def calibration_pictures() -> list[Image.Image]:
+    """The same pictures, as they were drawn."""
+    return [drawn(_CALIBRATION_FROM + number) for number in range(_CALIBRATION_COUNT)]
 
 
 def fitted(picture: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """Exports a model of the zoo: weights in, a model's folder out, held against PyTorch in float64."""
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def export_image_model(entry: ZooEntry, terms: ExportTerms, folder: Path) -> Exp
 
 def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
     tower = _tower(entry, terms)
+    try:
+        return _traced_and_run(tower, entry, terms, made)
+    finally:
+        _let_go(tower)
+
+
+def _let_go(tower: ImageTower) -> None:
+    """Empties the weights: the exporter keeps the last network that it has written, in rules for rewriting."""
+    for weight in tower.parameters():
+        weight.data = torch.empty(0)
+    gc.collect()
+
+
+def _traced_and_run(tower: ImageTower, entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
     example = torch.zeros(2, entry.input.height, entry.input.width, 3, dtype=torch.uint8)
     sha256 = write_onnx(tower, {"pixels": example}, ["embedding"], made / "model.onnx")
     reading = entry.text

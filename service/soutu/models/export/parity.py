@@ -1,5 +1,6 @@
 """An artefact in ONNX Runtime against its network in PyTorch, computed in float64."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 from soutu.domain.cards import invalid_model
 from soutu.domain.model import InputSpec
@@ -39,17 +43,14 @@ class Reference:
 
 
 def picture_reference(tower: nn.Module, spec: InputSpec, pictures: Pixels | None) -> Reference:
-    """What `tower` answers in float64 to noise and to `pictures`.
-
-    It stays in float64: a second copy of its weights would be one too many.
-    """
+    """What `tower` answers in float64 to noise and to `pictures`."""
     drawn = noise(spec)
     pixels = drawn if pictures is None else np.concatenate([drawn, pictures])
     return Reference("pixels", pixels, _in_float64(tower, pixels), len(drawn))
 
 
 def text_reference(tower: nn.Module, tokens: NDArray[np.int64]) -> Reference:
-    """What `tower` answers in float64 to texts, int64 (n, context); it stays in float64."""
+    """What `tower` answers in float64 to texts, int64 (n, context)."""
     return Reference("tokens", tokens, _in_float64(tower, tokens), 0)
 
 
@@ -83,7 +84,33 @@ def noise(spec: InputSpec) -> Pixels:
 
 
 def _in_float64(tower: nn.Module, inputs: NDArray[Any]) -> NDArray[np.float64]:
-    precise = tower.double()
-    with torch.no_grad():
-        answers = [precise(torch.from_numpy(batch)) for batch in batches(inputs)]
+    with torch.no_grad(), _Float64():
+        answers = [tower(torch.from_numpy(batch)) for batch in batches(inputs)]
     return np.asarray(torch.cat(answers).numpy(), np.float64)
+
+
+class _Float64(TorchFunctionMode):
+    """Every function of PyTorch computes in float64: what it takes of float32 is cast for as long as it runs.
+
+    The tower stays as it is, so that no more than one of its weights is in memory in float64.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The function's answer to the same arguments in float64."""
+        if func is functional.embedding:  # the tables are the largest weights, and need no arithmetic
+            return func(*args, **(kwargs or {})).double()
+        precise, named = tree_map(_precise, (args, dict(kwargs or {})))
+        return func(*precise, **named)
+
+
+def _precise(value: Any) -> Any:
+    """A float32 tensor in float64, the type float32 as float64, anything else as it is."""
+    if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+        return value.double()
+    return torch.float64 if value is torch.float32 else value
