@@ -36,8 +36,7 @@ def resnet_folder() -> Path:
 
 
 def quantised(floating: Path) -> Path:
-    """The int8 form of a float32 model's folder, as `soutu models quantize --form cpu` makes it; made where it
-    is missing."""
+    """The int8 form of a float32 model's folder, as `soutu models quantize` makes it; made where missing."""
     folder = MODELS / f"{floating.parent.name}{Form.CPU.suffix}" / floating.name
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

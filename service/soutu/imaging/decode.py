@@ -20,10 +20,10 @@ from soutu.imaging.xmp import read_embedded
 
 _METADATA_CHECKS = {ImageFormat.PNG: check_png_metadata, ImageFormat.TIFF: check_tiff_metadata}
 _XMP_PACKETS = ("xmp", "XML:com.adobe.xmp")
-# The scales that libjpeg-turbo has vector code for: 5/8 to 7/8 take longer than the whole, 3/8 as long as 4/8.
+# The scales that libjpeg-turbo has vector code for: 5/8 to 7/8 take longer than all, 3/8 as long as 4/8.
 _EIGHTHS = (1, 2, 4, 8)
-# Below it, and at whole numbers up to 2, what is left to the resizing filter is too little for the result to
-# be that of the whole picture (docs/decisions/0027-jpegs-are-reduced-to-twice-what-is-needed.md).
+# Below it what is left to the resizing filter is too little for the result to be that of the whole picture
+# (docs/decisions/0027-jpegs-are-reduced-to-twice-what-is-needed.md).
 _SPARE = 2.25
 # How Pillow's codecs say that a file is sound and of a form that they do not know.
 _UNREAD_FORMS = ("unknown pixel mode", "unsupported", "unknown raw mode", "tiff: unsupported")

@@ -85,7 +85,7 @@ def _written(entry: ZooEntry, terms: ExportTerms, made: Path) -> _Written:
 
 
 def _let_go(tower: ImageTower) -> None:
-    """Empties the weights: the exporter keeps the last network that it has written, in rules for rewriting."""
+    """Empties the weights: the exporter's rules for rewriting hold on to the last network that they saw."""
     for weight in tower.parameters():
         weight.data = torch.empty(0)
     gc.collect()

@@ -27,7 +27,7 @@ print(Path("/proc/self/status").read_text())
 def exported(name: str, weights: Path, made: Path) -> tuple[int, float]:
     """The most of memory in bytes, files that are mapped included, and the seconds that a core worked for it:
     what the clock says at the most on a quiet machine."""
-    ended = subprocess.run(  # noqa: S603
+    ended = subprocess.run(
         [sys.executable, "-c", EXPORT, name, str(weights), str(made)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -60,7 +60,7 @@ def size_bytes(weights: Path) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read off /proc")
 @pytest.mark.filterwarnings("ignore")  # of PyTorch
 def test_an_export_has_the_weights_in_memory_once_beyond_pytorch(tmp_path: Path) -> None:
-    """Two networks that differ by layers alone: what more weights take, whatever the libraries themselves do."""
+    """Of two networks that differ by layers alone: what more weights take, whatever the libraries take."""
     small, large = vit(2, tmp_path / "small"), vit(12, tmp_path / "large")
     least, _ = exported("vit-b16", small, tmp_path / "small-made")
     most, _ = exported("vit-b16", large, tmp_path / "large-made")
