@@ -96,7 +96,8 @@ def mobilenet(side: int, place: Path) -> tuple[Path, InputSpec]:
 
 def vit_tiny(side: int, place: Path) -> tuple[Path, InputSpec]:
     onnx.save(vit(VIT_TINY, stored_weights(VIT_WEIGHTS)), place / "vit.onnx")
-    size, halves = InputSpec(side, side, interpolation=Interpolation.BICUBIC), Normalisation(mean=HALF, std=HALF)
+    size = InputSpec(side, side, interpolation=Interpolation.BICUBIC)
+    halves = Normalisation(mean=HALF, std=HALF)
     spec = BackboneSpec(ModelRef("vit", "1"), size, halves, Pooling.parse("cls"), "none", "a test")
     make_artefact(place / "vit.onnx", spec, place / "made")
     return place / "made", size
