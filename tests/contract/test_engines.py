@@ -83,7 +83,7 @@ def test_local_features_and_their_matcher_become_plans(
     python: Path, xfeat: Path, xfeat_matcher: Path, tmp_path: Path
 ) -> None:
     """Suppression, the best keypoints, sampling and assignment are in the graph, and TensorRT takes them."""
-    ran = build(python, str(xfeat), str(xfeat_matcher), "--out", str(tmp_path), "--batches", "1", "2", "4")
+    ran = build(python, str(xfeat), str(xfeat_matcher), "--out", str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     told = json.loads((tmp_path / "xfeat" / "1" / "manifest.json").read_text("utf-8"))
     assert told["tensors"] == {
@@ -92,10 +92,10 @@ def test_local_features_and_their_matcher_become_plans(
         "scores": "FLOAT (-1, 1024)",
         "descriptors": "FLOAT (-1, 1024, 64)",
     }
-    assert told["shapes"]["pixels"] == [[count, 512, 512, 3] for count in (1, 2, 4)]
+    assert told["shapes"]["pixels"] == [[count, 512, 512, 3] for count in (1, 8, 32)]
     paired = json.loads((tmp_path / "lighterglue-xfeat" / "1" / "manifest.json").read_text("utf-8"))
     assert paired["tensors"]["matches"] == "INT64 (-1, 1024)"
-    assert paired["shapes"]["descriptors1"] == [[count, 1024, 64] for count in (1, 2, 4)]
+    assert paired["shapes"]["descriptors1"] == [[count, 1024, 64] for count in (1, 8, 32)]
 
 
 def test_a_card_that_says_something_else_is_refused(python: Path, model: Path, tmp_path: Path) -> None:
