@@ -7,11 +7,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from soutu.domain.errors import Reason, SoutuError
 
-# What is still coming in to a call that is refused: taken for as long, and from so many calls at a time.
+# What is still coming in to a call that is refused: taken for as long, so much, and from so many calls at a time.
 _DROPPED_S = 5.0
+_DROPPED_BYTES = 48 * 2**20
 _PAUSE_S = 0.25
 _DROPPED_AT_ONCE = 8
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -59,15 +61,17 @@ class Patience:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(_DROPPED_S, (context.time_remaining() or math.inf) / 2)):
-                    while await self._comes(context):
-                        pass
+                    room = _DROPPED_BYTES
+                    while room > 0 and (size := await self._dropped(context)):
+                        room -= size
         finally:
             self._dropping -= 1
 
-    async def _comes(self, context: Context) -> bool:
-        """Whether one more request came, and soon."""
+    async def _dropped(self, context: Context) -> int:
+        """How large one more request was, at least 1, if one comes soon; 0 at the end."""
         async with asyncio.timeout(_PAUSE_S):
-            return await context.read() is not _END
+            request = await context.read()
+        return 0 if request is _END else max(_size(request), 1)
 
     async def send(self, context: Context, answer: Any) -> None:
         """Sends one answer of several; returns once there is room for the next."""
@@ -81,3 +85,10 @@ class Patience:
             yield
         except TimeoutError as error:
             raise SoutuError(Reason.DEADLINE_EXCEEDED, f"{what} for {self._idle_s:g} s.") from error
+
+
+def _size(request: Any) -> int:
+    """Of bytes or a message; of what is neither, as it could not be read, nobody knows."""
+    if isinstance(request, Message):
+        return int(request.ByteSize())
+    return len(request) if isinstance(request, bytes) else 0

@@ -5,8 +5,12 @@ import time
 from typing import Any, cast
 
 import grpc
+import pytest
 
 from soutu.rpc.patience import Patience
+from soutu.v1.image_service_pb2 import StreamUploadImageRequest
+
+MIB = 2**20
 
 END = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 
@@ -16,9 +20,16 @@ class Caller:
     falls silent."""
 
     def __init__(
-        self, count: int, *, pause_s: float = 0, ends: bool = True, left_s: float | None = None
+        self,
+        count: int,
+        message: object = b"message",
+        *,
+        pause_s: float = 0,
+        ends: bool = True,
+        left_s: float | None = None,
     ) -> None:
         self.taken = 0
+        self._message = message
         self._count = count
         self._pause_s = pause_s
         self._ends = ends
@@ -31,7 +42,7 @@ class Caller:
         await asyncio.sleep(self._pause_s)
         if self.taken < self._count:
             self.taken += 1
-            return b"message"
+            return self._message
         if not self._ends:
             await asyncio.Event().wait()
         return END
@@ -60,6 +71,13 @@ async def test_half_of_the_time_that_is_left_is_left() -> None:
     caller = Caller(10**6, pause_s=0.01, left_s=2)
     assert await dropped(Patience(60), caller) < 1.9
     assert caller.taken > 1
+
+
+@pytest.mark.parametrize("message", [bytes(MIB), StreamUploadImageRequest(chunk=bytes(MIB))])
+async def test_who_sends_much_is_cut_off(message: object) -> None:
+    caller = Caller(1_000, message)
+    await dropped(Patience(60), caller)
+    assert 40 < caller.taken < 60
 
 
 async def test_only_a_few_calls_are_treated_so_at_a_time() -> None:
