@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from soutu.domain.errors import Reason, SoutuError
 
-# What is still coming in to a call that is refused: taken for as long, so much, and from so many calls at a time.
+# What still comes in to a call that is refused: for how long, how much, and from how many calls it is taken.
 _DROPPED_S = 5.0
 _DROPPED_BYTES = 48 * 2**20
 _PAUSE_S = 0.25
