@@ -106,7 +106,9 @@ def unpack_photos(directory: Path) -> None:
     with tarfile.open(GROCERY) as archive:
         named = (each for each in archive if not each.name.startswith("iconic"))
         photos = (each for each in named if each.name.endswith(".jpg"))
-        archive.extractall(directory, members=photos, filter="data")
+        # Python before 3.11.4 knows no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        archive.extractall(directory, members=photos)
 
 
 @contextmanager
