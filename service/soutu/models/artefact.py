@@ -20,7 +20,7 @@ from soutu.models.backbone import (
     prefixed,
     surround,
 )
-from soutu.models.folder import finish_folder, new_folder
+from soutu.models.folder import write_folder
 from soutu.models.graph import GraphWriter, embedding_output, pixels_input
 from soutu.models.normalisation import Normalisation
 from soutu.models.pooling import Pooling, pooled
@@ -54,9 +54,7 @@ def make_artefact(backbone: Path, spec: BackboneSpec, folder: Path) -> ModelCard
     model = wrapped(loaded(backbone), spec)
     content = model.SerializeToString()
     card = _card(model, spec, hashlib.sha256(content).hexdigest())
-    with new_folder(folder) as made:
-        (made / card.artefact).write_bytes(content)
-        finish_folder(made, card)
+    write_folder(folder, content, card)
     return card
 
 

@@ -27,3 +27,11 @@ def finish_folder(made: Path, card: ModelCard) -> None:
     """Writes the card beside its artefact and proves that they fit each other; MODEL_INVALID if not."""
     (made / CARD_FILE).write_text(card_text(card), encoding="utf-8")
     check_artefact(made / card.artefact, card)
+
+
+def write_folder(folder: Path, content: bytes, card: ModelCard) -> None:
+    """Writes `folder` (new) with an artefact and its card, whole or not at all; MODEL_INVALID if they do not
+    fit each other."""
+    with new_folder(folder) as made:
+        (made / card.artefact).write_bytes(content)
+        finish_folder(made, card)

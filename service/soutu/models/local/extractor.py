@@ -22,7 +22,7 @@ from soutu.models.backbone import (
     prefixed,
     surround,
 )
-from soutu.models.folder import finish_folder, new_folder
+from soutu.models.folder import write_folder
 from soutu.models.graph import GraphWriter, values_of
 from soutu.models.local.detect import Keypoints
 from soutu.models.normalisation import Normalisation
@@ -71,9 +71,7 @@ def make_extractor(backbone: Path, spec: ExtractorSpec, folder: Path) -> ModelCa
     """
     content = extractor(loaded(backbone), spec).SerializeToString()
     card = card_of(spec, hashlib.sha256(content).hexdigest())
-    with new_folder(folder) as made:
-        (made / card.artefact).write_bytes(content)
-        finish_folder(made, card)
+    write_folder(folder, content, card)
     return card
 
 

@@ -14,7 +14,7 @@ from onnx import ModelProto, compose, helper
 from soutu.domain.model import Fit, InputSpec, ModelCard, ModelRef, Task
 from soutu.domain.tensors import inputs_of, outputs_of
 from soutu.models.backbone import PREFIX, checked, loaded
-from soutu.models.folder import finish_folder, new_folder
+from soutu.models.folder import write_folder
 from soutu.models.graph import GraphWriter, values_of
 
 _TAKEN = ("keypoints", "descriptors")
@@ -72,9 +72,7 @@ def make_matcher(network: Path, comparison: Comparison, spec: MatcherSpec, folde
     """
     content = matcher(comparison(loaded(network)), spec).SerializeToString()
     card = card_of(spec, hashlib.sha256(content).hexdigest())
-    with new_folder(folder) as made:
-        (made / card.artefact).write_bytes(content)
-        finish_folder(made, card)
+    write_folder(folder, content, card)
     return card
 
 
