@@ -2,8 +2,8 @@
 
     python -m soutu.adapters.vectors.edge_optimise <pid of the parent> <folder> <plan as JSON>
 
-Its exit status says what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the
-engine's complaint on standard error. It dies with the thread that started it.
+What it leaves is synced, and its exit status says what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any
+other for a failure, with the engine's complaint on standard error. It dies with the thread that started it.
 """
 
 import ctypes
@@ -11,9 +11,11 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import qdrant_edge as edge
 
+from soutu.adapters.vectors.edge_copy import sync_files
 from soutu.adapters.vectors.edge_plan import Plan
 
 EXIT_OPTIMISED = 0
@@ -33,6 +35,7 @@ def main(parent: int, folder: str, plan: Plan) -> int:
     optimised = shard.optimize()
     shard.flush()
     shard.close()
+    sync_files(Path(folder))  # here, where no search holds the interpreter's lock between a file and the next
     return EXIT_OPTIMISED if optimised else EXIT_NOTHING_TO_DO
 
 

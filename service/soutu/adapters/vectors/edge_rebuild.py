@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from soutu.adapters.vectors.edge_copy import CopyStoppedError, copy_folder, has_room, sync_files
+from soutu.adapters.vectors.edge_copy import CopyStoppedError, copy_folder, has_room
 from soutu.adapters.vectors.edge_current import CurrentShard
 from soutu.adapters.vectors.edge_folder import ShardFolder
 from soutu.adapters.vectors.edge_loaded import LoadedShard
@@ -60,7 +60,6 @@ class Rebuild:
 
     def _exchange(self, copy: Path) -> None:
         """Brings the copy up to date while writes go on between the turns, then puts it in place."""
-        sync_files(copy)
         fresh = self.folder.loaded(copy, self.plan)
         try:
             for _ in range(_TURNS):
