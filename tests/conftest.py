@@ -30,6 +30,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="The seed of whatever is drawn by lot; 0 draws one.")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, the tests of one file stay together, and so do all that want the
+    one Milvus there can be."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("milvus" if _wants_milvus(item) else item.path.name))
+
+
+def _wants_milvus(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return "milvus" in fixtures or "whole_stack" in fixtures or "milvus" in item.name
+
+
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Running"]:
     """A real Redis. Who stops it lets it go on; what is in it is whoever's came before."""

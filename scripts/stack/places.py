@@ -1,11 +1,14 @@
 """Where the stack keeps what it installs and what its servers write, and ports that nobody uses."""
 
+import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +50,15 @@ def kept_port(place: Path) -> int:
     return int(written.read_text())
 
 
+@contextmanager
+def _installing() -> Iterator[None]:
+    """Alone among the processes that install things here."""
+    STACK.mkdir(parents=True, exist_ok=True)
+    with (STACK / "installing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def environment(name: str) -> Path:
     """The virtual environment of requirements/stack-NAME.txt, made where it is missing or out of date.
 
@@ -54,36 +66,51 @@ def environment(name: str) -> Path:
     """
     wanted, place = ROOT / "requirements" / f"stack-{name}.txt", STACK / "environments" / name
     made = place / "made-of.txt"
-    if made.exists() and made.read_bytes() == wanted.read_bytes():
+    with _installing():
+        if made.exists() and made.read_bytes() == wanted.read_bytes():
+            return place
+        print(f"installing {name} ...", flush=True)
+        run([sys.executable, "-m", "venv", "--clear", str(place)])
+        pip = [
+            str(place / "bin" / "python"),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
+        run([*pip, "--require-hashes", "-r", str(wanted)])
+        made.write_bytes(wanted.read_bytes())
         return place
-    print(f"installing {name} ...", flush=True)
-    run([sys.executable, "-m", "venv", "--clear", str(place)])
-    pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "--require-hashes", "-r", str(wanted)])
-    made.write_bytes(wanted.read_bytes())
-    return place
 
 
 def debian_program(program: str, package: str) -> str:
     """The path of a program; its Debian package is installed where it is missing and we may."""
-    for directory in (*os.get_exec_path(), "/usr/sbin"):
-        if (path := Path(directory) / program).is_file():
-            return str(path)
-    if os.geteuid() or not Path("/usr/bin/apt-get").exists():
-        raise StackError(f"{program} is missing; install it, on Debian: apt-get install {package}")
-    print(f"installing {package} ...", flush=True)
-    run(["apt-get", "update", "-qq"])
-    run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package])
-    return debian_program(program, package)
+    with _installing():
+        if found := _found(program):
+            return found
+        if os.geteuid() or not Path("/usr/bin/apt-get").exists():
+            raise StackError(f"{program} is missing; install it, on Debian: apt-get install {package}")
+        print(f"installing {package} ...", flush=True)
+        run(["apt-get", "update", "-qq"])
+        run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package])
+        if found := _found(program):
+            return found
+        raise StackError(f"the package {package} has no {program}")
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program, path=os.pathsep.join([*os.get_exec_path(), "/usr/sbin"]))
 
 
 def shared_tool(name: str) -> str:
     """A program of ../shared/tools, unpacked."""
     place = STACK / "tools"
-    if not (place / name).exists():
-        if not (SHARED_TOOLS / "unpack").exists():
-            raise StackError(f"{name} is missing: ../shared/tools, which has it, is not there")
-        run([str(SHARED_TOOLS / "unpack"), str(place)])
+    with _installing():
+        if not (place / name).exists():
+            if not (SHARED_TOOLS / "unpack").exists():
+                raise StackError(f"{name} is missing: ../shared/tools, which has it, is not there")
+            run([str(SHARED_TOOLS / "unpack"), str(place)])
     return str(place / name)
 
 
