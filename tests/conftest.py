@@ -32,8 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of one file stay together, and so do all that want the one
-    Milvus there can be."""
+    """Where several processes share the tests, those of one file stay together, and so do all that want the
+    one Milvus there can be."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group("milvus" if _wants_milvus(item) else item.path.name))
 
