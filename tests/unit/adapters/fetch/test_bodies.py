@@ -23,7 +23,7 @@ async def reason_of(data: bytes, encoding: str, limit: int = 10_000) -> Reason:
 
 @pytest.mark.parametrize(
     ("encoding", "sent"),
-    [("", BODY), ("identity", BODY), (" GZIP ", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))],
+    [("", BODY), ("identity", BODY), (" GZIP ", gzip.compress(BODY, mtime=0)), ("deflate", zlib.compress(BODY))],
 )
 async def test_bodies_are_unpacked_up_to_the_limit(encoding: str, sent: bytes) -> None:
     assert await gathered(chunks(sent), encoding, len(BODY)) == BODY
