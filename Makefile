@@ -61,7 +61,7 @@ test: $(DEV) ## Runs the fast tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all: $(TRAIN) ## Runs every test, in several processes
-	$(BIN)/python -m pytest -m "" --numprocesses 3 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "" --numprocesses 3 $(ARGS)
 
 test-stack: $(DEV) ## Runs flows on the stack: a choice of them, or ARGS=tests/flows
 	$(BIN)/python -m pytest -m "" --on-stack= $(or $(ARGS),$(STACK_FLOWS))

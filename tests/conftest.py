@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from scripts.stack.running import Running
     from tests.contract.milvus import TestedMilvus
+    from tests.shared_out import TestsOfOneFile
 
 # Reasons that CI accepts too; each with the cause that makes the test impossible there.
 ALLOWED_SKIPS: frozenset[str] = frozenset({"a small disk can be mounted by root only"})
@@ -30,17 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="The seed of whatever is drawn by lot; 0 draws one.")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of one file stay together, and so do all that want the
-    one Milvus there can be."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("milvus" if _wants_milvus(item) else item.path.name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "TestsOfOneFile":
+    """Where several processes share the tests."""
+    from tests.shared_out import TestsOfOneFile
 
-
-def _wants_milvus(item: pytest.Item) -> bool:
-    fixtures = getattr(item, "fixturenames", ())
-    return "milvus" in fixtures or "whole_stack" in fixtures or "milvus" in item.name
+    return TestsOfOneFile(config, log)
 
 
 @pytest.fixture(scope="session")
