@@ -132,20 +132,20 @@ async def test_an_answer_that_is_no_unit_vector_is_refused(
     assert failure.value.reason is Reason.INFERENCE_UNAVAILABLE
 
 
-async def test_more_pictures_than_a_request_takes_come_back_in_order(embedder: TritonEmbedder) -> None:
+async def test_more_pictures_than_a_request_takes_come_back_in_order(patient: TritonEmbedder) -> None:
     pixels = random_pixels(70, 128)
-    together = await embedder.embed(FIRST, pixels)
+    together = await patient.embed(FIRST, pixels)
     assert together.shape == (70, 595)
     for row in (0, 31, 32, 69):
-        alone = (await embedder.embed(FIRST, pixels[row : row + 1]))[0]
+        alone = (await patient.embed(FIRST, pixels[row : row + 1]))[0]
         assert together[row] @ alone == pytest.approx(1, abs=1e-5)
 
 
-async def test_requests_are_no_larger_than_the_card_says(embedder: TritonEmbedder, place: Path) -> None:
+async def test_requests_are_no_larger_than_the_card_says(patient: TritonEmbedder, place: Path) -> None:
     """Triton, whose configuration has its size from there, too, refuses what is larger."""
     few = bundled_models(place / "models").card("few").ref
     pixels = random_pixels(7, SIDE)
-    together = await embedder.embed(few, pixels)
+    together = await patient.embed(few, pixels)
     colours = pixels.mean(axis=(1, 2))
     np.testing.assert_allclose(together, colours / np.linalg.norm(colours, axis=1)[:, None], atol=1e-5)
 
