@@ -180,31 +180,31 @@ async def test_queries_go_before_builds_that_wait(patient: TritonEmbedder, place
 
 
 async def test_a_query_waits_no_longer_than_its_caller_and_a_build_as_long_as_it_takes(
-    embedder: TritonEmbedder, place: Path
+    patient: TritonEmbedder, place: Path
 ) -> None:
     slow = bundled_models(place / "models").card("slow").ref
-    await embedder.embed(slow, random_pixels(1, SIDE))
+    await patient.embed(slow, random_pixels(1, SIDE))
     began = time.monotonic()
     with awaited(0.1):
         with pytest.raises(SoutuError) as failure:
-            await embedder.for_queries().embed(slow, random_pixels(1, SIDE))
+            await patient.for_queries().embed(slow, random_pixels(1, SIDE))
         assert failure.value.reason is Reason.DEADLINE_EXCEEDED
         assert time.monotonic() - began < 0.28
-        assert all_units(await embedder.embed(slow, random_pixels(1, SIDE)))
+        assert all_units(await patient.embed(slow, random_pixels(1, SIDE)))
 
 
 async def test_what_waits_too_long_in_its_queue_is_dropped_there(
-    embedder: TritonEmbedder, place: Path
+    patient: TritonEmbedder, place: Path
 ) -> None:
     slow = bundled_models(place / "models").card("slow").ref
     with request_scope("before"):
-        first = asyncio.create_task(embedder.embed(slow, random_pixels(32, SIDE)))
+        first = asyncio.create_task(patient.embed(slow, random_pixels(32, SIDE)))
     await asyncio.sleep(0.1)
     with request_scope("dropped"), awaited(0.1), pytest.raises(SoutuError):
-        await embedder.for_queries().embed(slow, random_pixels(1, SIDE))
+        await patient.for_queries().embed(slow, random_pixels(1, SIDE))
     await first
     with request_scope("after"):
-        await embedder.embed(slow, random_pixels(1, SIDE))
+        await patient.embed(slow, random_pixels(1, SIDE))
     ran = (place / "model_repository" / "slow" / "1" / "requests.txt").read_text().split()
     assert "dropped" not in ran
     assert ran[-2:] == ["before", "after"], "Triton knows requests by our ids"
