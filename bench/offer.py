@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.load.measuring import ghz
 
 ROOT = Path(__file__).parent.parent
 LONGEST_S = 600
+CHANNELS = 32
 _FIXED = {
     "proto": "protos/soutu/v1/search.proto",
     "import-paths": ["protos"],
@@ -43,24 +45,26 @@ class Offer:
     rate: float
     seconds: float
     timeout_s: float = 2.0
-    channels: int = 32
+    channels: int = CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of an offer: latencies of the calls that were answered within their deadline, the others by
-    what they were told, and for how long the calls were made."""
+    what they were told, and for how long the calls were made. `within` were answered while calls were made:
+    the queue is empty when they begin, so answers out of it after their end would be too many."""
 
     seconds: float
     offered: int
+    within: int
     latencies_s: tuple[float, ...] = field(repr=False)
     refusals: "Counter[str]"
     refusal_latencies_s: tuple[float, ...] = field(repr=False)
 
     @property
     def goodput(self) -> float:
-        """Answers within the deadline, a second."""
-        return len(self.latencies_s) / self.seconds
+        """Answers within the deadline, a second, while calls were made."""
+        return self.within / self.seconds
 
     @property
     def rate(self) -> float:
@@ -82,7 +86,7 @@ def written(searches: Sequence[bytes]) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def closed(target: Target, calls: int, callers: int, channels: int = 4) -> float:
+def closed(target: Target, calls: int, callers: int, channels: int = CHANNELS) -> float:
     """Answers a second to so many callers, each asking again once it is answered; AssertionError where a call
     fails."""
     options = {
@@ -113,10 +117,19 @@ def offered(target: Target, offer: Offer) -> Taken:
     return Taken(
         offer.seconds,
         len(calls),
+        answered_within(calls, offer.seconds),
         tuple(call["latency"] / 1e9 for call in calls if call["status"] == "OK"),
         Counter(f"{call['status']}: {call['error'].partition(' desc = ')[2]}" for call in refused),
         tuple(call["latency"] / 1e9 for call in refused),
     )
+
+
+def answered_within(calls: Sequence[Mapping[str, Any]], seconds: float) -> int:
+    """How many were answered within so many seconds of the first call."""
+    began_s = [datetime.fromisoformat(call["timestamp"]).timestamp() for call in calls]
+    end_s = min(began_s, default=0.0) + seconds
+    ended_s = (began + call["latency"] / 1e9 for began, call in zip(began_s, calls, strict=True))
+    return sum(call["status"] == "OK" and ended <= end_s for call, ended in zip(calls, ended_s, strict=True))
 
 
 def _run(target: Target, options: Mapping[str, object]) -> Mapping[str, Any]:
