@@ -1,4 +1,9 @@
-"""Raw inference: the best throughput that ONNX Runtime reaches with a model on these cores."""
+"""Raw inference: the best throughput that ONNX Runtime reaches with a model on these cores.
+
+    PYTHONPATH=service:. python -m bench.raw
+
+prints it, and for how long a core computes for one picture: that says something on a busy machine, too.
+"""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from bench.models import card_of
+from bench.models import card_of, resnet_folder
 from bench.report import Row
 
 
@@ -58,8 +63,21 @@ class RawInference:
         return [Row(f"raw inference, {way}", rate, "images/s") for way, rate in self._best.items()]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Pictures a second, and the ms that a core computes for one of them."""
+
+    rate: float
+    core_ms: float
+
+
 def throughput(folder: Path, way: Way, seconds: float) -> float:
-    """Pictures a second over about so many seconds, after a first run of each thread."""
+    """Pictures a second over about so many seconds."""
+    return pace(folder, way, seconds).rate
+
+
+def pace(folder: Path, way: Way, seconds: float) -> Pace:
+    """Over about so many seconds, after a first run of each thread."""
     card = card_of(folder)
     session = onnxruntime.InferenceSession(
         folder / card.artefact, session_options(way.threads), providers=["CPUExecutionProvider"]
@@ -76,9 +94,10 @@ def throughput(folder: Path, way: Way, seconds: float) -> float:
 
     with ThreadPoolExecutor(way.runs) as pool:
         list(pool.map(lambda _: session.run(None, {"pixels": pixels}), range(way.runs)))
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), time.process_time()
         done = sum(pool.map(run_until, way.runs * [started + seconds]))
-        return done / (time.perf_counter() - started)
+        passed, computed = time.perf_counter() - started, time.process_time() - computed
+        return Pace(done / passed, 1e3 * computed / done)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
@@ -88,3 +107,15 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     return options
+
+
+def main() -> None:
+    """Prints one line for each way."""
+    folder = resnet_folder()
+    for way in ways(len(sched_getaffinity(0))):
+        found = pace(folder, way, 3.0)
+        print(f"{way}: {found.rate:.1f} images/s, {found.core_ms:.1f} ms of a core each", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from scripts.stack.places import (
     kept_port,
     shared_tool,
 )
-from scripts.stack.triton import triton_libraries, triton_program
+from scripts.stack.triton import triton_environment, triton_program
 
 USER = "soutu"
 SECRET = "soutu-local-stack"  # noqa: S105 (it guards what only this machine reaches)
@@ -130,7 +130,7 @@ def triton(place: Path) -> Started:
         ],
         answers=lambda: _fetched(f"http://127.0.0.1:{ports['http']}/v2/health/ready"),
         settings={"SOUTU_INFERENCE_URL": f"127.0.0.1:{ports['grpc']}"},
-        environment=triton_libraries(environment("triton")),
+        environment=triton_environment(environment("triton")),
     )  # fmt: skip
 
 

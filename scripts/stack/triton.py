@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from subprocess import check_output
 
+# To glibc 2.35 and newer; elsewhere it says nothing.
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
 
 def triton_program(environment: Path, place: Path) -> tuple[Path, Path]:
     """The server, and the directory of its backends, which is laid out in `place`."""
@@ -21,12 +24,14 @@ def triton_program(environment: Path, place: Path) -> tuple[Path, Path]:
     return packaged / "bin" / "tritonserver", backends
 
 
-def triton_libraries(environment: Path) -> Mapping[str, str]:
-    """What the server needs in its environment: the wheel's libraries, the interpreter's, and its Python."""
+def triton_environment(environment: Path) -> Mapping[str, str]:
+    """What the server needs in its environment: the wheel's libraries, the interpreter's, and its Python; and
+    huge pages for what malloc gives, on which models run with less of a core (docs/operating.md)."""
     libraries = (_packages(environment) / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR"))
     return {
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
         "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+        **HUGE_PAGES,
     }
 
 

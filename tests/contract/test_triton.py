@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from scripts import triton_repository
@@ -269,6 +270,22 @@ async def test_a_server_that_stands_still_is_waited_for_once_and_found_again(
                 return
             except SoutuError:
                 await asyncio.sleep(0.1)
+
+
+async def test_models_run_in_memory_of_huge_pages(embedder: TritonEmbedder, triton: Running) -> None:
+    """As far as the kernel gives them to who asks: elsewhere there is nothing to ask for."""
+    await embedder.embed(FIRST, random_pixels(1, 128))
+    running = [each.pid for each in psutil.Process(triton.pid).children()]
+    given = "[madvise]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    assert running
+    assert all(heap_asks_for_huge_pages(pid) == given for pid in running)
+
+
+def heap_asks_for_huge_pages(pid: int) -> bool:
+    """Whether the flags of its heap, the last line of what the kernel says of it, have "hg"."""
+    heap = Path(f"/proc/{pid}/smaps").read_text().partition("[heap]")[2]
+    flags = next(line for line in heap.splitlines() if line.startswith("VmFlags:"))
+    return "hg" in flags.split()
 
 
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scripts import compose_secrets, triton_repository
+from scripts.stack.triton import HUGE_PAGES
 from soutu.domain.access import Scope, keys_of
 from soutu.settings import Settings, known_keys, load_settings
 from tests.project.composed import FILES, Service, composed, services, words
@@ -99,6 +100,10 @@ def test_the_parts_of_milvus_find_each_other() -> None:
     for variable in ("ETCD_ENDPOINTS", "MINIO_ADDRESS"):
         service, port = environment[variable].split(":")
         assert port in exposed(service)
+
+
+def test_models_run_in_memory_of_huge_pages_as_on_the_local_stack() -> None:
+    assert services()["triton"]["environment"].items() >= HUGE_PAGES.items()
 
 
 def test_the_catalogue_is_as_the_catalogue_wants_it(settings: Settings) -> None:
