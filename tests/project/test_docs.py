@@ -37,7 +37,7 @@ SERVICERS: tuple[type, ...] = (
 )
 # In capitals and with an underscore like a reason, but a value of one of the contract's enums and the like.
 NOT_REASONS = re.compile(
-    r"SOUTU_|XDG_|ONLY_IN$|NOT_SERVING$|OMP_NUM_THREADS$"
+    r"SOUTU_|XDG_|ONLY_IN$|NOT_SERVING$|OMP_NUM_THREADS$|GLIBC_TUNABLES$"
     r"|(ON_CONFLICT|ON_DUPLICATE|VARIANT|KEEPING|STATE|INDEX_TYPE|ATTRIBUTE_TYPE|FORMAT|MODEL_TASK|METHOD)_"
 )
 
