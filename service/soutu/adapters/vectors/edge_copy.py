@@ -2,17 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from soutu.adapters.vectors.edge_seal import BLOCK_BYTES, filled_blocks, sync_directories
+from soutu.adapters.vectors.edge_seal import BLOCK_BYTES, filled_blocks
 
 _ROOM = 2  # the optimiser writes the copy's points once more before it removes what it read
 _UNIT_BYTES = 512  # of st_blocks
-
-
-class CopyStoppedError(Exception):
-    """The copy is no longer wanted."""
 
 
 def has_room(folder: Path) -> bool:
@@ -21,34 +16,30 @@ def has_room(folder: Path) -> bool:
     return shutil.disk_usage(folder).free > _ROOM * sum(sizes)
 
 
-def copy_folder(source: Path, target: Path, stopped: Callable[[], bool]) -> None:
-    """Copies all files below `source`, which must not change meanwhile, to `target`, which must not exist;
-    CopyStoppedError as soon as `stopped` says so."""
+def copy_folder(source: Path, target: Path) -> None:
+    """Copies all files below `source`, which must not change meanwhile, to `target`, which must not exist."""
     target.mkdir()
     for path in sorted(source.rglob("*")):
         copy = target / path.relative_to(source)
         if path.is_dir():
             copy.mkdir()
         else:
-            _copy_file(path, copy, stopped)
+            _copy_file(path, copy)
 
 
 def sync_files(folder: Path) -> None:
-    """Makes `folder` survive a power cut, contents and names."""
+    """Makes the contents of all files below `folder` survive a power cut, but not their names."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    sync_directories(folder)
 
 
-def _copy_file(source: Path, target: Path, stopped: Callable[[], bool]) -> None:
+def _copy_file(source: Path, target: Path) -> None:
     with source.open("rb", buffering=0) as read, target.open("xb", buffering=0) as written:
         size_bytes = os.fstat(read.fileno()).st_size
         written.truncate(size_bytes)
         for offset in filled_blocks(read.fileno(), size_bytes):
-            if stopped():
-                raise CopyStoppedError
             _copy_block(read.fileno(), written.fileno(), offset)
 
 

@@ -18,6 +18,7 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.edge_errors import in_use, is_in_use, translated
 from soutu.adapters.vectors.edge_holes import VACUUM_AT, GraphHoles
 from soutu.adapters.vectors.edge_loaded import LoadedShard
+from soutu.adapters.vectors.edge_names import SyncedNames
 from soutu.adapters.vectors.edge_payload import create_index, is_outdated, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_reading import ShardDamageError, ShardOutdatedError, read_through
@@ -81,8 +82,8 @@ class ShardFolder:
         write_seal(self._seal, self._files, note=holes)
 
     def sync(self) -> None:
-        """Makes the names of the shard's files survive a power cut; the engine syncs what is in them."""
-        sync_directories(self.path)
+        """Makes the link, and the name of the folder that it names, survive a power cut."""
+        sync_directory(self.path)
 
     def remove(self) -> None:
         """Takes the name away first, so that a crash leaves nothing that could be opened."""
@@ -98,13 +99,12 @@ class ShardFolder:
         numbers = [int(path.name.rsplit("-", 1)[1]) for path in self.path.glob("shard-*")]
         return self.path / f"shard-{1 + max(numbers, default=0)}"
 
-    def loaded(self, files: Path, plan: Plan) -> LoadedShard:
+    def loaded(self, files: Path, plan: Plan, names: SyncedNames) -> LoadedShard:
         """The shard in `files`, which optimize() has just left."""
         shard = edge.EdgeShard.load(str(files), plan.config())
         state = shard.info()
-        return LoadedShard(
-            shard, GraphHoles(VACUUM_AT * state.indexed_vectors_count, state.points_count), plan, files
-        )
+        holes = GraphHoles(VACUUM_AT * state.indexed_vectors_count, state.points_count)
+        return LoadedShard(shard, holes, plan, files, names)
 
     def point_to(self, files: Path) -> None:
         """Makes `files` those that count, in one step; sync() or sweep() make it survive a power cut."""
@@ -143,7 +143,8 @@ class ShardFolder:
         state = shard.info()
         unknown = float(state.indexed_vectors_count)
         holes = unknown if holes is None else holes
-        return LoadedShard(shard, GraphHoles(holes, state.points_count), plan, self._files)
+        graph = GraphHoles(holes, state.points_count)
+        return LoadedShard(shard, graph, plan, self._files, _synced(self._files))
 
     def _replace(self, plan: Plan, *, keep: bool) -> LoadedShard:
         """An empty shard; of the damaged ones the newest is kept, or none. It is made before the damaged one
@@ -157,7 +158,7 @@ class ShardFolder:
         sync_directory(self.directory)
         for path in older if keep else self._damaged():
             shutil.rmtree(path, ignore_errors=True)
-        return self.loaded(self._files, plan)
+        return self.loaded(self._files, plan, _synced(self._files))
 
     def _make(self, plan: Plan) -> Path:
         """A whole and closed empty shard beside its place."""
@@ -186,6 +187,12 @@ def folders_in(directory: Path) -> list[int]:
     """The uids of the generations that have a folder of their own, by uid."""
     names = (path.name for path in directory.glob("*"))
     return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _synced(files: Path) -> SyncedNames:
+    names = SyncedNames(files)
+    names.sync()
+    return names
 
 
 def _link_first(path: Path) -> None:

@@ -12,6 +12,7 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.checks import checked_dimension
 from soutu.adapters.vectors.edge_filter import condition_of
 from soutu.adapters.vectors.edge_holes import GraphHoles
+from soutu.adapters.vectors.edge_names import SyncedNames
 from soutu.adapters.vectors.edge_payload import Index, create_index, wanted_indexes
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_points import REVISION, edge_copy, edge_point, revision_of, uid_of
@@ -35,6 +36,7 @@ class LoadedShard:
     holes: GraphHoles
     plan: Plan
     files: Path
+    names: SyncedNames
     users: int = 0
     indexed: set[str] = field(default_factory=set)
     _updates: int = 0

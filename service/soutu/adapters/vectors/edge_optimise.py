@@ -1,9 +1,13 @@
-"""A process that optimises one closed shard and ends: the engine keeps the interpreter's lock all the while.
+"""A process that copies a shard, optimises the copy and ends: what the engine and the file system would keep the
+interpreter's lock for, or make the service wait for it.
 
-    python -m soutu.adapters.vectors.edge_optimise <pid of the parent> <folder> <plan as JSON>
+    python -m soutu.adapters.vectors.edge_optimise <pid of the parent> <source> <copy> <plan as JSON>
 
-What it leaves is synced, and its exit status says what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any
-other for a failure, with the engine's complaint on standard error. It dies with the thread that started it.
+It says "ready", and waits for a line: the source is then flushed and does not change. It says "copied", or "full"
+where the disk has too little room, and waits for another. What it leaves is synced: when the names in each
+directory were changed last, as JSON, is its last line (SyncedNames). Its exit status says what came of it:
+EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the complaint on standard error. It dies with
+the thread that started it.
 """
 
 import ctypes
@@ -11,33 +15,59 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import qdrant_edge as edge
 
-from soutu.adapters.vectors.edge_copy import sync_files
+from soutu.adapters.vectors.edge_copy import copy_folder, has_room, sync_files
+from soutu.adapters.vectors.edge_names import SETTLED_S, SyncedNames
 from soutu.adapters.vectors.edge_plan import Plan
 
 EXIT_OPTIMISED = 0
 EXIT_NOTHING_TO_DO = 10
-_EXIT_ORPHANED = 11
+_EXIT_UNWANTED = 11
 _NICENESS = 10
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def main(parent: int, folder: str, plan: Plan) -> int:
+def main(parent: int, source: Path, copy: Path, plan: Plan) -> int:
     """The exit status."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
-        return _EXIT_ORPHANED
+        return _EXIT_UNWANTED
+    if not _told("ready"):
+        return _EXIT_UNWANTED
+    if has_room(source):
+        copy_folder(source, copy)  # no writer goes on meanwhile, so it does not give way yet
+        wanted = _told("copied")
+    else:
+        wanted = _told("full")
+    if not wanted:
+        return _EXIT_UNWANTED
     os.nice(_NICENESS)
-    shard = edge.EdgeShard.load(folder, plan.config())
-    optimised = shard.optimize()
+    return EXIT_OPTIMISED if _optimise(copy, plan) else EXIT_NOTHING_TO_DO
+
+
+def _optimise(folder: Path, plan: Plan) -> bool:
+    shard = edge.EdgeShard.load(str(folder), plan.config())
+    optimised = bool(shard.optimize())
     shard.flush()
     shard.close()
-    sync_files(Path(folder))  # here, where no search holds the interpreter's lock between a file and the next
-    return EXIT_OPTIMISED if optimised else EXIT_NOTHING_TO_DO
+    if optimised:
+        sync_files(folder)
+        time.sleep(SETTLED_S)  # so that the service need not sync again what was changed last
+        names = SyncedNames(folder)
+        names.sync()
+        print(json.dumps(names.changed_ns), flush=True)
+    return optimised
+
+
+def _told(word: str) -> bool:
+    """Whether the service wants it to go on, having been told this."""
+    print(word, flush=True)
+    return bool(sys.stdin.readline())
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], Plan(**json.loads(sys.argv[3]))))
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), Plan(**json.loads(sys.argv[4]))))

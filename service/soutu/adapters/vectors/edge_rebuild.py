@@ -8,13 +8,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from soutu.adapters.vectors.edge_copy import CopyStoppedError, copy_folder, has_room
 from soutu.adapters.vectors.edge_current import CurrentShard
 from soutu.adapters.vectors.edge_folder import ShardFolder
 from soutu.adapters.vectors.edge_loaded import LoadedShard
+from soutu.adapters.vectors.edge_names import SyncedNames
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_process import OptimiserProcess
-from soutu.adapters.vectors.edge_seal import sync_directories
 
 _log = logging.getLogger(__name__)
 _UIDS_PER_TURN = 2_000  # writers wait for one turn, about 0.1 s
@@ -35,36 +34,36 @@ class Rebuild:
         with self.current.writing() as loaded:
             if not loaded.is_due():
                 return
-            if not has_room(loaded.files):
-                _log.warning("index of generation %d is not optimised: too little disk", self.folder.uid)
-                return
+        copy = self.folder.next_files()
         try:
-            self._optimise()
-        except CopyStoppedError:
-            self.process.refuse_if_stopped()
+            with self.process.started(loaded.files, copy, self.plan):  # before writers wait for it
+                self._optimise(copy)
         finally:
             self.current.forget()
             self.folder.sweep()
 
-    def _optimise(self) -> None:
-        copy = self.folder.next_files()
+    def _optimise(self, copy: Path) -> None:
         with self.current.writing() as loaded:
             loaded.shard.flush()
-            copy_folder(loaded.files, copy, lambda: self.process.stopped)
+            if not self.process.copy():
+                _log.warning("index of generation %d is not optimised: too little disk", self.folder.uid)
+                return
             self.current.remember()
             before, written = loaded.shard.info(), loaded.holes.written
-        if self.process.run(copy, self.plan):
-            self._exchange(copy)
-        else:
+        changed_ns = self.process.optimise()
+        if changed_ns is None:
             loaded.holes.optimized(before, written)
+        else:
+            self._exchange(self.folder.loaded(copy, self.plan, SyncedNames(copy, changed_ns)))
 
-    def _exchange(self, copy: Path) -> None:
+    def _exchange(self, fresh: LoadedShard) -> None:
         """Brings the copy up to date while writes go on between the turns, then puts it in place."""
-        fresh = self.folder.loaded(copy, self.plan)
         try:
             for _ in range(_TURNS):
                 if self._catch_up(fresh) < _UIDS_PER_TURN:
                     break
+            fresh.names.sync()  # now, so that little is left to be synced while writers wait
+            self.folder.sync()
             before = self._put_in_place(fresh)
         except BaseException:
             fresh.shard.close()
@@ -85,6 +84,6 @@ class Rebuild:
         with self.current.writing() as loaded:
             fresh.take_from(loaded, self.current.remembered())
             fresh.shard.flush()
-            sync_directories(fresh.files)
+            fresh.names.sync()
             self.folder.point_to(fresh.files)
             return self.current.replace(fresh)

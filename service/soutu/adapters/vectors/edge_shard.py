@@ -38,7 +38,8 @@ class OpenShard:
     def persist(self) -> None:
         """Syncs everything, 10 ms or so: the write-ahead log alone outlives the process, not the power."""
         with self._open(), self._current.writing() as loaded:
-            loaded.shard.flush()
+            loaded.shard.flush()  # which syncs what is in the files
+            loaded.names.sync()
             self._folder.sync()
 
     def nearest(

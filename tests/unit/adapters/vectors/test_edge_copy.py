@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from soutu.adapters.vectors.edge_copy import CopyStoppedError, copy_folder, has_room, sync_files
+from soutu.adapters.vectors.edge_copy import copy_folder, has_room, sync_files
 
 
 @pytest.fixture
@@ -19,17 +19,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_copy_has_the_same_files_and_sparse_ones_stay_sparse(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    copy_folder(folder, copy, lambda: False)
+    copy_folder(folder, copy)
     sync_files(copy)
     assert (copy / "segments" / "empty").is_dir()
     for name in ("segments/vectors", "sparse"):
         assert (copy / name).read_bytes() == (folder / name).read_bytes()
     assert (copy / "sparse").stat().st_blocks <= 2 * max(1024, (folder / "sparse").stat().st_blocks)
-
-
-def test_a_copy_stops_when_it_is_told_to(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(CopyStoppedError):
-        copy_folder(folder, tmp_path / "copy", lambda: True)
 
 
 def test_there_is_room_for_a_copy_of_what_is_small(folder: Path) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import qdrant_edge as edge
@@ -16,20 +17,43 @@ def plan() -> Plan:
 
 def test_a_shard_with_nothing_to_do_is_left(tmp_path: Path, plan: Plan) -> None:
     edge.EdgeShard.create(str(tmp_path / "shard"), plan.config()).close()
-    assert OptimiserProcess().run(tmp_path / "shard", plan) is False
+    process = OptimiserProcess()
+    with process.started(tmp_path / "shard", tmp_path / "copy", plan):
+        assert process.copy()
+        assert (tmp_path / "copy" / "segments").is_dir()
+        assert process.optimise() is None
 
 
 def test_a_failure_is_unavailable_with_the_last_words_of_the_process(tmp_path: Path, plan: Plan) -> None:
-    with pytest.raises(SoutuError) as raised:
-        OptimiserProcess().run(tmp_path / "nothing", plan)
+    (tmp_path / "shard").mkdir()
+    process = OptimiserProcess()
+    with (
+        pytest.raises(SoutuError) as raised,
+        process.started(tmp_path / "shard", tmp_path / "nowhere" / "copy", plan),
+    ):
+        process.copy()
     assert raised.value.reason is Reason.INDEX_UNAVAILABLE
-    assert "does not exist" in str(raised.value.__cause__)
+    assert "No such file or directory" in str(raised.value.__cause__)
+
+
+def test_one_that_is_stopped_ends_the_call_that_waits_for_it(tmp_path: Path, plan: Plan) -> None:
+    edge.EdgeShard.create(str(tmp_path / "shard"), plan.config()).close()
+    process = OptimiserProcess()
+    with pytest.raises(SoutuError) as raised, process.started(tmp_path / "shard", tmp_path / "copy", plan):
+        process.stop()
+        process.copy()
+    assert raised.value.reason is Reason.INDEX_UNAVAILABLE
+    assert "status -9" in str(raised.value.__cause__)
+    early = OptimiserProcess()
+    Timer(0.05, early.stop).start()
+    with pytest.raises(SoutuError), early.started(tmp_path / "shard", tmp_path / "other", plan):
+        pytest.fail("it was stopped before it was ready")
 
 
 def test_one_that_was_stopped_does_not_start(tmp_path: Path, plan: Plan) -> None:
     process = OptimiserProcess()
     process.stop()
-    with pytest.raises(SoutuError) as raised:
-        process.run(tmp_path, plan)
+    with pytest.raises(SoutuError) as raised, process.started(tmp_path, tmp_path / "copy", plan):
+        pytest.fail("it was stopped before")
     assert raised.value.reason is Reason.INDEX_UNAVAILABLE
     assert (process.stopped, process.pid) == (True, None)

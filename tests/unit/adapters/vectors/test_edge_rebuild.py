@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from soutu.adapters.vectors.edge_folder import ShardFolder
-from soutu.adapters.vectors.edge_plan import Plan, plan_for
+from soutu.adapters.vectors.edge_plan import plan_for
 from soutu.adapters.vectors.edge_process import OptimiserProcess
 from soutu.adapters.vectors.edge_shard import OpenShard
 from soutu.adapters.vectors.qdrant_edge import QdrantEdgeIndex
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[4]
 
 
 class Interrupted(OptimiserProcess):
-    """Does something before and after the process runs, in the service."""
+    """Does something before and after the process optimises, in the service."""
 
     def __init__(self, before: Callable[[], object] = bool, after: Callable[[], object] = bool) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class Interrupted(OptimiserProcess):
         self._after = after
         self.runs = 0
 
-    def run(self, folder: Path, plan: Plan) -> bool:
+    def optimise(self) -> Mapping[str, int] | None:
         self._before()
         self.runs += 1
-        optimised = super().run(folder, plan)
+        optimised = super().optimise()
         self._after()
         return optimised
 
@@ -109,6 +109,35 @@ def test_searches_while_it_runs_find_what_is_there(shard: OpenShard) -> None:
     shard.drop()
 
 
+def test_writes_go_on_while_it_runs_and_threads_search_without_pause(shard: OpenShard) -> None:
+    done, waits_s, numbers = Event(), [0.0], count(10_000)
+
+    def search() -> None:
+        while not done.is_set():
+            shard.nearest(VECTORS[:1], 3, 0)
+
+    def write() -> None:
+        while not done.wait(0.02):
+            began = time.perf_counter()
+            shard.write(points(VECTORS[:1], first_uid=next(numbers)), [])
+            if len(waits_s) % 50 == 0:
+                shard.persist()
+            waits_s.append(time.perf_counter() - began)
+
+    beside = [Thread(target=each) for each in (search, search, write)]
+    for thread in beside:
+        thread.start()
+    process = Interrupted()
+    shard.optimize(process)
+    done.set()
+    for thread in beside:
+        thread.join()
+    assert process.runs == 1
+    assert len(waits_s) > 10
+    assert max(waits_s) < 2.0
+    shard.drop()
+
+
 @pytest.mark.parametrize("relative", [False, True])
 def test_a_directory_behind_a_link_or_named_relatively_keeps_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
@@ -167,16 +196,27 @@ def test_a_process_that_dies_costs_nothing_but_its_work(shard: OpenShard, tmp_pa
     shard.drop()
 
 
+FULL_DISK = """
+import shutil
+from types import SimpleNamespace
+
+shutil.disk_usage = lambda _: SimpleNamespace(total=10, used=9, free=1)
+"""
+
+
 def test_too_little_disk_is_a_warning(
-    shard: OpenShard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    shard: OpenShard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    usage = namedtuple("usage", ["total", "used", "free"])
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 9, 1))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "sitecustomize.py").write_text(FULL_DISK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "full"))
     process = Interrupted()
     shard.optimize(process)
     assert process.runs == 0
     assert "too little disk" in caplog.text
-    assert shard.count() == len(VECTORS)
+    assert files_of(tmp_path) == ["shard", "shard-0"]
+    shard.write(points(VECTORS[:1], first_uid=5_000), [])
+    assert shard.count() == len(VECTORS) + 1
     shard.drop()
 
 
