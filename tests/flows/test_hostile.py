@@ -209,13 +209,18 @@ def test_a_memory_bomb_and_a_slow_one_are_named_and_the_next_picture_is_taken(
     assert reason(both(server, "c", jpeg(3))) == ""
 
 
+def refused(server: Served, picture: bytes) -> Refusal:
+    return refusal_of(lambda: server.stubs.images.UploadImage(uploading("c", picture)))
+
+
 def test_a_slow_bomb_is_tried_twice_and_then_refused_at_once(strict_server: Callable[..., Served]) -> None:
     server = strict_server(WORKERS="1", SECONDS="0.05")
-    slow = png(9_000, 5_000)
+    slow, starved = png(9_000, 5_000), 0
     for _ in range(3):
-        refusal = refusal_of(lambda: server.stubs.images.UploadImage(uploading("c", slow)))
+        while (refusal := refused(server, slow)).reason == "DECODER_UNAVAILABLE":
+            starved += 1  # by whatever else the machine does
         assert reason(refusal) == "IMAGE_TOO_SLOW"
-    assert "2 replaced" in decoders(server)
+    assert f"{2 + starved} replaced" in decoders(server)
 
 
 def test_each_limit_is_a_setting(strict_server: Callable[..., Served]) -> None:

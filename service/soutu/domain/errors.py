@@ -92,7 +92,7 @@ class Reason(Enum):
         "The camera's raw file has no preview of a useful size, and this server cannot develop raw files: "
         "install the extra `raw`, or send a JPEG.",
     )
-    IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image took longer than allowed."
+    IMAGE_TOO_SLOW = Status.INVALID_ARGUMENT, "Decoding the image takes more computing than allowed."
     IMAGE_HOSTILE = Status.INVALID_ARGUMENT, "The image brought the decoder down or past its memory limit."
 
     LOCATION_NOT_REMOVABLE = (
@@ -227,7 +227,10 @@ class Reason(Enum):
     OBJECTS_UNAVAILABLE = Status.UNAVAILABLE, "The object store cannot be reached or written."
     CACHE_UNAVAILABLE = Status.UNAVAILABLE, "The cache cannot be reached, so nothing can be purged from it."
     INFERENCE_UNAVAILABLE = Status.UNAVAILABLE, "The model cannot be run at present."
-    DECODER_UNAVAILABLE = Status.UNAVAILABLE, "The image decoders cannot be started at present."
+    DECODER_UNAVAILABLE = (
+        Status.UNAVAILABLE,
+        "The image decoders cannot be started, or are kept from computing, at present; retry later.",
+    )
     SHUTTING_DOWN = Status.UNAVAILABLE, "The server is shutting down."
     DEADLINE_EXCEEDED = Status.DEADLINE_EXCEEDED, "The call's deadline passed before the answer was ready."
     CONTENT_LOST = Status.DATA_LOSS, "Stored bytes are missing or do not match their hash."

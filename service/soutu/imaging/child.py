@@ -1,7 +1,7 @@
 """The decoder process: `python -m soutu.imaging.child LIMITS`, its socket as standard input.
 
 It decodes one job after another until the socket ends, which it does when the service ends, however that
-came about. Past its memory limit, or well past its time, it ends itself.
+came about. Past its memory limit, or well past its time of computing, it ends itself.
 """
 
 import json
@@ -22,8 +22,7 @@ from soutu.imaging.wire import JOB_HEAD, READY, pack_answer, pack_refusal, unpac
 
 OUT_OF_MEMORY = 3
 _NICENESS = 5  # the server's event loop, which everybody waits for, comes first
-_PATIENCE = 4  # the parent's, for decoders that others keep from computing
-_GRACE_S = 1.0  # the parent, whose clock counts, kills first; this is for when there is no parent any more
+_PATIENCE = 4  # the parent, whose count decides, kills first; this is for when there is no parent any more
 
 
 def main() -> None:
@@ -61,14 +60,14 @@ def _serve(service: socket.socket, limits: DecodeLimits) -> None:
         text_bytes, data_bytes = JOB_HEAD.unpack(head)
         job = unpack_job(bytes(_received(service, text_bytes)))
         data = bytes(_received(service, data_bytes))
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE * limits.seconds_allowed(data) + _GRACE_S)
+        signal.setitimer(signal.ITIMER_PROF, _PATIENCE * limits.seconds_allowed(data))  # of computing
         try:
             answer = pack_answer(decode(data, job, limits))
         except SoutuError as error:
             answer = pack_refusal(error)
         except MemoryError:
             os._exit(OUT_OF_MEMORY)  # a fresh process is surer than one that has just run out
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         service.sendall(answer)
 
 

@@ -8,17 +8,15 @@ from soutu.imaging.process import DecoderProcess
 class Slot:
     """A place for one decoder; vacant until the next job where one could not be started.
 
-    `aside` while another slot stands in for it; `slow` once its decoder has given way.
+    `aside` while another slot stands in for it; `slow` once its decoder has given way; `starved` where its
+    job ended since others kept it from computing.
     """
 
     def __init__(self) -> None:
         self.decoder: DecoderProcess | None = None
         self.slow = False
         self.aside = False
-
-    def note_slow(self) -> None:
-        """Its decoder has given way."""
-        self.slow = True
+        self.starved = False
 
 
 class Lanes:
@@ -45,7 +43,7 @@ class Lanes:
 
     def give_back(self, slot: Slot) -> None:
         """The slot's job is done: it goes round again, or into the reserve where another does instead."""
-        slot.slow = False
+        slot.slow = slot.starved = False
         if slot.aside:
             slot.aside = False
             self._aside -= 1

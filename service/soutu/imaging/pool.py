@@ -55,9 +55,10 @@ class DecodePool:
         """Decode `data` in the first decoder that is free.
 
         Raises SoutuError: IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED, IMAGE_UNREADABLE,
-        IMAGE_RAW_UNAVAILABLE; IMAGE_TOO_SLOW past the time limit, waiting not counted; IMAGE_HOSTILE where
-        the decoder died or ran out of memory; DECODER_UNAVAILABLE; SHUTTING_DOWN. A cancelled call's decoder
-        finishes its answer, which nobody reads.
+        IMAGE_RAW_UNAVAILABLE; IMAGE_TOO_SLOW once it was computed at for the time allowed; IMAGE_HOSTILE
+        where the decoder died or ran out of memory; DECODER_UNAVAILABLE, also where the machine has let it
+        compute for less in four times as long; SHUTTING_DOWN. A cancelled call's decoder finishes its answer,
+        which nobody reads.
         """
         self._refuse_when_closed()
         self._limits.check_bytes(data)
@@ -86,15 +87,17 @@ class DecodePool:
             self.jobs += 1
             return unpack_answer(lengths, body, job)
         except TimeoutError:
-            lost = Reason.IMAGE_TOO_SLOW
+            lost = Reason.DECODER_UNAVAILABLE if slot.starved else Reason.IMAGE_TOO_SLOW
         except (OSError, EOFError, ValueError):
             lost = Reason.IMAGE_HOSTILE
         finally:
             if lost is None:
                 self._put_back(slot)
-        self._refused.add(data, lost)
         self.replaced += 1
         self._spawn(self._refill(slot))
+        if lost is Reason.DECODER_UNAVAILABLE:  # for which the file is not to blame
+            raise SoutuError(lost, "The machine is too busy to decode the image in time; retry later.")
+        self._refused.add(data, lost)
         raise SoutuError(lost)
 
     async def _exchanged(
@@ -103,8 +106,8 @@ class DecodePool:
         """The decoder's answer, in time. A deadline knows its task, so it must not lie in the frame of a
         refusal: the task keeps that, and picture and all would wait for the garbage collector."""
         seconds = self._limits.seconds_allowed(data)
-        async with asyncio.timeout(seconds) as deadline:
-            with Overrun(decoder, deadline, seconds, partial(self._lanes.set_aside, slot), slot.note_slow):
+        async with asyncio.timeout(None) as deadline:
+            with Overrun(decoder, deadline, seconds, slot, partial(self._lanes.set_aside, slot)):
                 return await decoder.exchange(pack_job(data, job))
 
     def _refuse_when_closed(self) -> None:

@@ -8,7 +8,12 @@ from soutu.domain.errors import Reason, SoutuError, Status
 
 DOMAIN = "soutu"
 _TOLD = 500  # characters
-_RETRY_S = {Reason.QUEUE_FULL: 1, Reason.BACKLOG_FULL: 5, Reason.INDEX_UNREADY: 2}
+_RETRY_S = {
+    Reason.QUEUE_FULL: 1,
+    Reason.BACKLOG_FULL: 5,
+    Reason.INDEX_UNREADY: 2,
+    Reason.DECODER_UNAVAILABLE: 5,
+}
 
 
 def status_of(error: SoutuError) -> status_pb2.Status:

@@ -50,10 +50,13 @@ class DecodeSettings(Section):
     side: Positive = Field(16_384, description="The longest side of an image, in pixels.")
     jpeg_scans: Positive = Field(100, description="The most scans of a progressive JPEG.")
     metadata_bytes: Bytes = Field(MIB, description="The most metadata (EXIF, XMP, ICC, text) in an image.")
-    seconds: Seconds = Field(5.0, description="The longest that one decode may take.")
+    seconds: Seconds = Field(
+        5.0,
+        description="The longest that one decode may compute; it waits for the cores up to four times as long.",
+    )
     memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
     raw_bytes: Bytes = Field(120 * MIB, description="The largest raw file of a camera.")
-    raw_seconds: Seconds = Field(30.0, description="The longest that decoding a raw file may take.")
+    raw_seconds: Seconds = Field(30.0, description="The longest that decoding a raw file may compute.")
 
 
 class FetchSettings(Section):

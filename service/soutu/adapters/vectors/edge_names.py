@@ -62,11 +62,11 @@ class SyncedNames:
 
 
 def _changed_ns(path: str) -> int:
-    """When the names in the directory were changed last; -1 where there is none. Keeps the interpreter's lock,
-    where the system's library lets it."""
+    """When the names in the directory were changed last; -1 where there is none. Keeps the interpreter's
+    lock, where the system's library lets it."""
     if _statx is None:
         try:
-            return os.stat(path).st_mtime_ns
+            return Path(path).stat().st_mtime_ns
         except FileNotFoundError:
             return _GONE
     told = ctypes.create_string_buffer(_STATX_BYTES)

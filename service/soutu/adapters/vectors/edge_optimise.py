@@ -1,13 +1,15 @@
-"""A process that copies a shard, optimises the copy and ends: what the engine and the file system would keep the
-interpreter's lock for, or make the service wait for it.
+"""A process that copies a shard, optimises the copy and ends.
 
     python -m soutu.adapters.vectors.edge_optimise <pid of the parent> <source> <copy> <plan as JSON>
 
-It says "ready", and waits for a line: the source is then flushed and does not change. It says "copied", or "full"
-where the disk has too little room, and waits for another. What it leaves is synced: when the names in each
-directory were changed last, as JSON, is its last line (SyncedNames). Its exit status says what came of it:
-EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the complaint on standard error. It dies with
-the thread that started it.
+The engine keeps the interpreter's lock while it optimises, and in the service each operation on a file waits
+for that lock while searches go on.
+
+It says "ready" and waits for a line: from then on the source is flushed and does not change. It says
+"copied", or "full" where the disk has too little room, and waits for another. What it leaves is synced; its
+last line, in JSON, is when the names in each directory were changed last (SyncedNames). Its exit status says
+what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the complaint on standard
+error. It dies with the thread that started it.
 """
 
 import ctypes

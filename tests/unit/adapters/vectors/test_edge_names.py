@@ -6,6 +6,7 @@ import pytest
 
 from soutu.adapters.vectors import edge_names
 from soutu.adapters.vectors.edge_names import SETTLED_S, SyncedNames
+from soutu.adapters.vectors.edge_seal import sync_directory
 
 
 @pytest.fixture
@@ -20,13 +21,12 @@ def folder(tmp_path: Path) -> Path:
 def synced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The directories that are synced, in order."""
     told: list[str] = []
-    original = edge_names.sync_directory
 
-    def sync_directory(path: Path) -> None:
+    def noted(path: Path) -> None:
         told.append(str(path.relative_to(folder)))
-        original(path)
+        sync_directory(path)
 
-    monkeypatch.setattr(edge_names, "sync_directory", sync_directory)
+    monkeypatch.setattr(edge_names, "sync_directory", noted)
     return told
 
 

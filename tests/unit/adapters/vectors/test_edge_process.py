@@ -39,9 +39,10 @@ def test_a_failure_is_unavailable_with_the_last_words_of_the_process(tmp_path: P
 def test_one_that_is_stopped_ends_the_call_that_waits_for_it(tmp_path: Path, plan: Plan) -> None:
     edge.EdgeShard.create(str(tmp_path / "shard"), plan.config()).close()
     process = OptimiserProcess()
-    with pytest.raises(SoutuError) as raised, process.started(tmp_path / "shard", tmp_path / "copy", plan):
+    with process.started(tmp_path / "shard", tmp_path / "copy", plan):
         process.stop()
-        process.copy()
+        with pytest.raises(SoutuError) as raised:
+            process.copy()
     assert raised.value.reason is Reason.INDEX_UNAVAILABLE
     assert "status -9" in str(raised.value.__cause__)
     early = OptimiserProcess()

@@ -109,7 +109,9 @@ def test_searches_while_it_runs_find_what_is_there(shard: OpenShard) -> None:
     shard.drop()
 
 
+@pytest.mark.slow
 def test_writes_go_on_while_it_runs_and_threads_search_without_pause(shard: OpenShard) -> None:
+    """For two seconds at most, or, on a machine that is as slow, three times as long as without it."""
     done, waits_s, numbers = Event(), [0.0], count(10_000)
 
     def search() -> None:
@@ -127,6 +129,10 @@ def test_writes_go_on_while_it_runs_and_threads_search_without_pause(shard: Open
     beside = [Thread(target=each) for each in (search, search, write)]
     for thread in beside:
         thread.start()
+    while len(waits_s) < 60:
+        time.sleep(0.1)
+    usual_s = max(waits_s)
+    waits_s[:] = [0.0]
     process = Interrupted()
     shard.optimize(process)
     done.set()
@@ -134,7 +140,7 @@ def test_writes_go_on_while_it_runs_and_threads_search_without_pause(shard: Open
         thread.join()
     assert process.runs == 1
     assert len(waits_s) > 10
-    assert max(waits_s) < 2.0
+    assert max(waits_s) < max(2.0, 3 * usual_s)
     shard.drop()
 
 
