@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.mapped import Mapped, mapped
 from bench.models import bundled_folder, card_of
 from bench.pictures import PICTURES, query_pictures, stored_pictures
 from bench.report import Row, Table
@@ -40,13 +41,14 @@ class Minute:
     errors: list[str] = field(default_factory=list)
     memory_mib: list[float] = field(default_factory=list)
     whole_mib: list[float] = field(default_factory=list)
+    mapped: Mapped = field(default_factory=Mapped)
     builds: int = 0
 
     def row(self, number: int) -> Row:
         """Its line in the table."""
         p50, p99 = 1e3 * np.percentile(self.latencies_s or [0.0], (50, 99))
         calls = f"{len(self.latencies_s):,} calls, {self.builds} builds, {len(self.errors)} errors"
-        files = f"{self.whole - self.memory:.0f} MiB of files"
+        files = f"{self.whole - self.memory:.0f} MiB of files; of the index {self.mapped}"
         return Row(
             f"minute {number}",
             self.memory,
@@ -191,7 +193,7 @@ def soaked(scale: Scale, settings: Mapping[str, str]) -> Table:
             list(pool.map(Visitor.stock, visitors))
             diary = Diary(scale.minutes)
             works = [pool.submit(visitor.visit, diary) for visitor in visitors]
-            works += [pool.submit(build, client, patterns, diary), pool.submit(look, server, diary)]
+            works += [pool.submit(build, client, patterns, diary), pool.submit(look, server, data, diary)]
             for work in works:
                 work.result()
     return table(scale, diary.minutes)
@@ -214,13 +216,14 @@ def build(client: Client, patterns: list[str], diary: Diary) -> None:
         diary.over.wait(3 * BUILD_EVERY_S / 4)
 
 
-def look(server: RunningServer, diary: Diary) -> None:
+def look(server: RunningServer, data: Path, diary: Diary) -> None:
     """Looks at the memory of the server and its children, and turns the minutes."""
     while not diary.over.wait(LOOK_S):
         memory, whole = server.anonymous_mib(), server.memory_mib()
         minute = diary.now()
         minute.memory_mib.append(memory)
         minute.whole_mib.append(whole)
+        minute.mapped = mapped(server.pid, data.resolve())
 
 
 def table(scale: Scale, minutes: Sequence[Minute]) -> Table:
@@ -232,6 +235,7 @@ def table(scale: Scale, minutes: Sequence[Minute]) -> Table:
         Row("errors", len(errors), "", "0", "; ".join(sorted(set(errors))[:3])),
         Row("growth", growth, "MiB", f"<= {GROWTH_MIB}", f"from minute {warm + 1} to {len(whole)}"),
         Row("growth, with what is mapped from files", whole[-1].whole - whole[warm].whole, "MiB"),
+        Row("removed files still mapped, at most", max(minute.mapped.removed for minute in whole), "", "0"),
         *(minute.row(number) for number, minute in enumerate(whole, 1)),
     ]
     return Table(f"{scale.minutes:g} minutes, {WORKERS} callers, {STOCK} images, builds of {BUILT}", rows)

@@ -52,7 +52,7 @@ class DecodeSettings(Section):
     metadata_bytes: Bytes = Field(MIB, description="The most metadata (EXIF, XMP, ICC, text) in an image.")
     seconds: Seconds = Field(
         5.0,
-        description="The longest that one decode may compute; it waits for the cores up to four times as long.",
+        description="The longest that one decode may compute; waiting included, four times as long.",
     )
     memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
     raw_bytes: Bytes = Field(120 * MIB, description="The largest raw file of a camera.")

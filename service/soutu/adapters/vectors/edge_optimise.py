@@ -8,8 +8,8 @@ for that lock while searches go on.
 It says "ready" and waits for a line: from then on the source is flushed and does not change. It says
 "copied", or "full" where the disk has too little room, and waits for another. What it leaves is synced; its
 last line, in JSON, is when the names in each directory were changed last (SyncedNames). Its exit status says
-what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the complaint on standard
-error. It dies with the thread that started it.
+what came of it: EXIT_OPTIMISED, EXIT_NOTHING_TO_DO, or any other for a failure, with the complaint on
+standard error. It dies with the thread that started it.
 """
 
 import ctypes

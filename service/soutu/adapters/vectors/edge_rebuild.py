@@ -17,7 +17,7 @@ from soutu.adapters.vectors.edge_plan import Plan
 from soutu.adapters.vectors.edge_process import OptimiserProcess
 
 _log = logging.getLogger(__name__)
-_UIDS_PER_TURN = 500  # writers wait for one turn: 25 ms, or a second where searches go on without pause
+_UIDS_PER_TURN = 500  # writers wait for one turn
 _TURNS = 400  # then the rest is taken over at once, however much it is
 
 
