@@ -32,7 +32,6 @@ BELOW: dict[str, tuple[str, str]] = {
         "the follower waits it out; searches read what is open",
     ),
     "INFERENCE_UNAVAILABLE": ("contract/test_embedder.py", "a model in the process does not go away"),
-    "DECODER_UNAVAILABLE": ("unit/imaging/test_pool.py", "processes can be had until the machine has none"),
     "SHUTTING_DOWN": ("unit/imaging/test_pool.py", "a server that drains takes no calls; gRPC refuses them"),
     "URI_TOO_SLOW": ("unit/adapters/fetch/test_web.py", "the shortest patience that can be set is too long"),
     "INTERNAL": ("unit/rpc/test_calls.py", "nothing in the suite may bring it about"),

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.image import Region
-from soutu.domain.model import InputSpec
 from soutu.imaging.decode import decode
 from soutu.imaging.job import DecodeJob
 from soutu.imaging.limits import MIB, DecodeLimits
@@ -22,9 +19,7 @@ from soutu.imaging.pool import DecodePool
 from soutu.imaging.process import DecoderProcess
 from tests.unit.imaging.bombs import deep_png as _deep_png
 from tests.unit.imaging.pictures import LIMITS, encoded, png, scene, slow_png
-
-JOB = DecodeJob(InputSpec(64, 48), Region(0, 0.1, 1, 0.9), thumbnail_side=40)
-PHOTO = encoded(scene(300, 200), "JPEG")
+from tests.unit.imaging.pools import JOB, PHOTO, eventually, gone, opened, reason_of
 
 
 @pytest.fixture
@@ -33,41 +28,6 @@ async def pool() -> AsyncIterator[DecodePool]:
     await pool.start()
     yield pool
     await pool.close()
-
-
-async def opened(size: int, limits: DecodeLimits) -> DecodePool:
-    pool = DecodePool(size, limits)
-    await pool.start()
-    return pool
-
-
-async def reason_of(pool: DecodePool, data: bytes) -> Reason:
-    with pytest.raises(SoutuError) as refused:
-        await pool.decode(data, JOB)
-    return refused.value.reason
-
-
-async def fault_of(pool: DecodePool, data: bytes) -> Reason:
-    """Why the picture itself is refused, asked again while the machine is too busy to tell."""
-    while (reason := await reason_of(pool, data)) is Reason.DECODER_UNAVAILABLE:
-        pool.replaced -= 1
-    return reason
-
-
-def gone(pid: int) -> bool:
-    """Whether no process has this id, or only one that has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-async def eventually(gone_pids: list[int], within_s: float = 5) -> bool:
-    deadline = time.monotonic() + within_s
-    while not all(map(gone, gone_pids)) and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
-    return all(map(gone, gone_pids))
 
 
 async def test_a_decoder_answers_as_the_function_does(pool: DecodePool) -> None:
@@ -120,22 +80,6 @@ async def test_large_files_and_many_callers_at_once_get_their_own_answers(pool: 
     assert pool.jobs == 41
 
 
-async def test_an_overrun_is_too_slow_and_the_file_is_tried_once_more() -> None:
-    pool = await opened(1, DecodeLimits(seconds=0.05))
-    try:
-        before, slow = pool.pids, slow_png()
-        assert await fault_of(pool, slow) is Reason.IMAGE_TOO_SLOW
-        assert (await pool.decode(PHOTO, JOB)).width == 300
-        assert await eventually(before)
-        assert await fault_of(pool, slow) is Reason.IMAGE_TOO_SLOW
-        assert pool.replaced == 2
-        assert await reason_of(pool, slow) is Reason.IMAGE_TOO_SLOW
-        assert pool.replaced == 2
-        assert await fault_of(pool, slow[:-1] + b"?") in (Reason.IMAGE_TOO_SLOW, Reason.IMAGE_UNREADABLE)
-    finally:
-        await pool.close()
-
-
 async def test_a_memory_bomb_is_hostile_and_the_file_is_not_tried_again() -> None:
     pool = await opened(1, DecodeLimits(memory_bytes=48 * MIB))
     try:
@@ -184,24 +128,6 @@ async def test_decoders_that_died_while_idle_cost_no_job(pool: DecodePool) -> No
     await eventually(pool.pids)
     answers = await asyncio.gather(*(pool.decode(PHOTO, JOB) for _ in range(4)))
     assert [answer.width for answer in answers] == [300] * 4
-
-
-async def test_a_stopped_decoder_is_killed_and_its_picture_is_not_to_blame() -> None:
-    pool = await opened(1, DecodeLimits(seconds=0.3))
-    try:
-        for _ in range(3):
-            before = pool.pids
-            os.kill(before[0], signal.SIGSTOP)
-            with pytest.raises(SoutuError) as refused:
-                await pool.decode(PHOTO, JOB)
-            assert refused.value.reason is Reason.DECODER_UNAVAILABLE
-            assert "too busy" in refused.value.message
-            assert await eventually(before)
-            await pool.decode(encoded(scene(50, 40), "PNG"), JOB)
-        assert (await pool.decode(PHOTO, JOB)).width == 300
-        assert pool.replaced == 3
-    finally:
-        await pool.close()
 
 
 async def test_cancelled_calls_leave_every_answer_with_its_own_question(pool: DecodePool) -> None:
@@ -357,47 +283,6 @@ async def test_close_waits_for_slow_pictures_and_ends_those_who_stood_in() -> No
     assert (await slow).width == 10_000
     assert pool.pids == []
     assert all(map(gone, before))
-
-
-async def test_a_decoder_that_is_kept_from_computing_has_longer() -> None:
-    """One that computes for most of its time does, too, where it is kept from computing before and after."""
-    pool = await opened(1, DecodeLimits(seconds=2.0))
-    try:
-        os.kill(pool.pids[0], signal.SIGSTOP)
-        working = asyncio.create_task(pool.decode(slow_png(), JOB))
-        for pause_s in (0.02, 2.5):
-            await asyncio.sleep(pause_s)
-            assert not working.done()
-            os.kill(pool.pids[0], signal.SIGCONT)
-            await asyncio.sleep(0.02)
-            os.kill(pool.pids[0], signal.SIGSTOP)
-        assert not working.done()
-        os.kill(pool.pids[0], signal.SIGCONT)
-        assert (await working).width == 8000
-        assert pool.replaced == 0
-    finally:
-        await pool.close()
-
-
-async def test_a_picture_that_computes_too_long_is_refused_however_slowly_it_does() -> None:
-    pool = await opened(1, DecodeLimits(seconds=0.1))
-    slow = slow_png()
-    try:
-        pausing = asyncio.create_task(halved(pool.pids[0]))
-        first = await fault_of(pool, slow)
-        pausing.cancel()
-        assert first is Reason.IMAGE_TOO_SLOW
-    finally:
-        await pool.close()
-
-
-async def halved(pid: int) -> None:
-    """Lets the process compute for about half of the time, until it is gone."""
-    while not gone(pid):
-        for number in (signal.SIGSTOP, signal.SIGCONT):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-            await asyncio.sleep(0.02)
 
 
 def deep_png(number: int) -> bytes:
