@@ -11,16 +11,18 @@ _REMOVED = " (deleted)"
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """How many files, their room on disk, what of them is in memory, and how many of them were removed: those
-    the mapping keeps on the disk, too."""
+    """How many files; how long they are, which bounds what of them can be in memory, and what is; their room
+    on disk, which is less where they are sparse; and how many were removed: those keep their room, too."""
 
     files: int = 0
-    disk_mib: float = 0.0
+    length_mib: float = 0.0
     resident_mib: float = 0.0
+    disk_mib: float = 0.0
     removed: int = 0
 
     def __str__(self) -> str:
-        return f"{self.files} files mapped, {self.resident_mib:.0f} of {self.disk_mib:.0f} MiB in memory"
+        memory = f"{self.resident_mib:.0f} of {self.length_mib:.0f} MiB in memory"
+        return f"{self.files} files mapped, {memory}, {self.disk_mib:.0f} MiB on disk"
 
 
 def mapped(pid: int, directory: Path) -> Mapped:
@@ -33,7 +35,12 @@ def mapped(pid: int, directory: Path) -> Mapped:
             name = words[5] if len(words) > 5 else ""
         elif words[0] == "Rss:" and name.startswith(f"{directory}/"):
             resident_kib[name] += int(words[1])
-    there = [Path(each) for each in resident_kib if not each.endswith(_REMOVED)]
-    disk_bytes = sum(each.stat().st_blocks * _BLOCK_BYTES for each in there if each.exists())
-    resident_mib = sum(resident_kib.values()) / 1024
-    return Mapped(len(resident_kib), disk_bytes / _MIB, resident_mib, len(resident_kib) - len(there))
+    names = [each for each in resident_kib if not each.endswith(_REMOVED)]
+    there = [Path(each).stat() for each in names if Path(each).exists()]
+    return Mapped(
+        len(resident_kib),
+        sum(each.st_size for each in there) / _MIB,
+        sum(resident_kib.values()) / 1024,
+        sum(each.st_blocks * _BLOCK_BYTES for each in there) / _MIB,
+        len(resident_kib) - len(names),
+    )

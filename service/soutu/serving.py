@@ -121,6 +121,7 @@ async def _serve(
     _log.info("draining", grace_s=settings.drain_s)
     await server.drain(settings.drain_s)
     await answers.close()
+    _log.info("closing")
 
 
 @contextmanager

@@ -130,7 +130,12 @@ class Served:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", *self.program()]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUTU_")}
-        environment = {**inherited, "PYTHONPATH": _PYTHONPATH, **self._variables}
+        environment = {
+            **inherited,
+            "PYTHONPATH": _PYTHONPATH,
+            "PYTHONFAULTHANDLER": "1",
+            **self._variables,
+        }
         with self.log_file.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
 
@@ -142,7 +147,13 @@ class Served:
         """Asks the server to end (SIGTERM), waits until it has, and returns its exit code."""
         self._disconnect()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired as late:
+            self.process.send_signal(signal.SIGABRT)  # where its threads stand is written into the log then
+            self.process.wait()
+            late.add_note(self.log())
+            raise
 
     def kill(self) -> None:
         """Ends the server as a power cut does (SIGKILL)."""
