@@ -48,7 +48,7 @@ class Minute:
         """Its line in the table."""
         p50, p99 = 1e3 * np.percentile(self.latencies_s or [0.0], (50, 99))
         calls = f"{len(self.latencies_s):,} calls, {self.builds} builds, {len(self.errors)} errors"
-        files = f"{self.whole - self.memory:.0f} MiB of files; of the index {self.mapped}"
+        files = f"{self.whole - self.memory:.0f} MiB of files; of the data directory {self.mapped}"
         return Row(
             f"minute {number}",
             self.memory,
