@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from soutu.adapters.inference.session import ModelSession
-from soutu.domain.cards import CARD_FILE, card_from_text
+from soutu.domain.cards import CARD_FILE, card_from_text, embedding_model
 from soutu.domain.embedding import Vectors
 from soutu.domain.model import InputSpec
 from soutu.evaluation.metrics import judged_ranking, mean_average_precision, precision_at
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("grocery", type=Path)
     parser.add_argument("--split", choices=["val", "test"], default="test")
     given = parser.parse_args()
-    card = card_from_text((given.model / CARD_FILE).read_text(encoding="utf-8"))
+    card = embedding_model(card_from_text((given.model / CARD_FILE).read_text(encoding="utf-8")))
     session = ModelSession(given.model / card.artefact, card)
     gallery, queries = photos(given.grocery, "train"), photos(given.grocery, given.split)
     stored, found = embedded(session, gallery.paths, card.input), embedded(session, queries.paths, card.input)

@@ -14,11 +14,12 @@ from soutu.adapters.inference.openvino import OpenVino
 from soutu.adapters.inference.triton import TritonEmbedder
 from soutu.domain.embedding import all_units
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import ModelRef
+from soutu.domain.model import ModelRef, Task
 from soutu.ports import Embedder
 from tests.contract.embedders import FIRST, bundled_models, random_pixels, write_model
 from tests.contract.servers import server
 from tests.contract.towers import CONTEXT, TWO_TOWERS, WORDS, write_two_towers
+from tests.unit.models.local.toys import corner_finder, written
 
 SIDE, DIMENSION = 128, 595
 PLACES = {word: place for place, word in enumerate(WORDS)}
@@ -122,6 +123,16 @@ async def test_a_model_that_does_not_load_is_unavailable(embedder: Embedder, tmp
 
     assert error.value.reason is Reason.INFERENCE_UNAVAILABLE
     assert error.value.__cause__ is not None
+
+
+async def test_local_features_are_no_embedding(embedder: Embedder, tmp_path: Path) -> None:
+    _, card = written(tmp_path / "corners" / "1", Task.LOCAL_FEATURES, corner_finder())
+    pixels = random_pixels(1, card.input.width)
+    for call in (lambda: embedder.embed(card.ref, pixels), lambda: embedder.load(card.ref)):
+        with pytest.raises(SoutuError, match="corners@1 is for local-features") as error:
+            await call()
+        assert error.value.reason is Reason.MODEL_NOT_EMBEDDING
+    assert card.ref not in await embedder.loaded()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from soutu.adapters.inference.gathering import Gathering
 from soutu.adapters.inference.session import ModelSession
 from soutu.adapters.inference.towers import Tower
+from soutu.domain.cards import embedding_model
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
@@ -75,8 +76,8 @@ class OnnxEmbedder:
     async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3).
 
-        MODEL_NOT_FOUND; MODEL_INVALID; INFERENCE_UNAVAILABLE where the model fails; SHUTTING_DOWN after
-        `close`. Pixels of another shape or type are a fault of the caller: ValueError.
+        MODEL_NOT_FOUND; MODEL_NOT_EMBEDDING; MODEL_INVALID; INFERENCE_UNAVAILABLE where the model fails;
+        SHUTTING_DOWN after `close`. Pixels of another shape or type are a fault of the caller: ValueError.
         """
         return await self._embed((model, Tower.IMAGE), pixels)
 
@@ -163,8 +164,9 @@ class OnnxEmbedder:
 
     def _load(self, place: _Place) -> Session:
         model, tower = place
+        card = embedding_model(self._models.card(str(model)))
         path = self._models.artefact if tower is Tower.IMAGE else self._models.text_artefact
-        return self._engine(path(model), self._models.card(str(model)), tower)
+        return self._engine(path(model), card, tower)
 
     def _forget_failure(self, place: _Place, loading: asyncio.Task[Session]) -> None:
         if loading.cancelled() or loading.exception() is not None:

@@ -13,6 +13,7 @@ from tritonclient.grpc.aio import InferInput, InferRequestedOutput
 from soutu.adapters.inference.checks import check_input, check_vectors, inference_unavailable, no_vectors
 from soutu.adapters.inference.towers import Tower, is_text_model, text_model
 from soutu.adapters.inference.triton_server import NotLoadedError, TritonServer
+from soutu.domain.cards import embedding_model
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
@@ -61,8 +62,8 @@ class TritonEmbedder:
     async def embed(self, model: ModelRef, pixels: NDArray[np.uint8]) -> Vectors:
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3).
 
-        MODEL_NOT_FOUND; INFERENCE_UNAVAILABLE where the server or the model fails, or answers with anything
-        but unit vectors; QUEUE_FULL where too much waits there; DEADLINE_EXCEEDED; SHUTTING_DOWN after
+        MODEL_NOT_FOUND; MODEL_NOT_EMBEDDING; INFERENCE_UNAVAILABLE where the server or the model fails, or
+        answers with anything but unit vectors; QUEUE_FULL where too much waits there; DEADLINE_EXCEEDED; SHUTTING_DOWN after
         `close`. Pixels of another shape or type: ValueError.
         """
         return await self._embed(model, Tower.IMAGE, pixels)
@@ -75,7 +76,7 @@ class TritonEmbedder:
     async def _embed(self, model: ModelRef, tower: Tower, values: NDArray[Any]) -> Vectors:
         if self._server.closed:
             raise SoutuError(Reason.SHUTTING_DOWN)
-        card = self._models.card(str(model))
+        card = embedding_model(self._models.card(str(model)))
         check_input(card, tower, values)
         if not len(values):
             return no_vectors(card)
@@ -86,7 +87,8 @@ class TritonEmbedder:
         return np.concatenate(await asyncio.gather(*(self._embedded(card, tower, part) for part in parts)))
 
     async def load(self, model: ModelRef) -> None:
-        """Has the server load it; MODEL_NOT_FOUND, INFERENCE_UNAVAILABLE."""
+        """Has the server load it; MODEL_NOT_FOUND, MODEL_NOT_EMBEDDING, INFERENCE_UNAVAILABLE."""
+        embedding_model(self._models.card(str(model)))
         for card in self._served(model):
             await self._server.load(card)
 

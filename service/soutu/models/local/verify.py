@@ -42,6 +42,7 @@ def check_matcher(path: Path, card: ModelCard) -> None:
     """Runs a matcher on features drawn at random, the second set the first in another order, and the last of
     them filling up; MODEL_INVALID, saying what is wrong, unless it answers as its card says.
 
+    It must take what a matcher is given, all of it, whether it uses it or not, as servers give it all.
     Each keypoint has at most one partner, and is one's; what fills up has none, and a score of 0 is that of
     no match. Most of what it matches must be the same feature again. A pair is matched alone as in a batch.
     """
@@ -55,11 +56,15 @@ def check_matcher(path: Path, card: ModelCard) -> None:
 
 
 def _fed(session: Any, given: Arrays, card: ModelCard) -> Arrays:
-    """The answers to those of the inputs that the artefact has: scores, say, are for all, not used by all."""
-    names = {each.name for each in session.get_inputs()}
-    if missing := names - {each.name for each in inputs_of(card)}:
-        raise invalid_model(f"{card.ref} takes {', '.join(sorted(missing))}, which no matcher is given.")
-    return answers(session, {key: values for key, values in given.items() if key in names}, str(card.ref))
+    """The answers to inputs that the artefact has, all of them and no others: servers are told of all."""
+    names, wanted = {each.name for each in session.get_inputs()}, {each.name for each in inputs_of(card)}
+    if strange := names - wanted:
+        raise invalid_model(f"{card.ref} takes {', '.join(sorted(strange))}, which no matcher is given.")
+    if missing := wanted - names:
+        raise invalid_model(
+            f"{card.ref} does not take {', '.join(sorted(missing))}; a matcher takes it even if unused."
+        )
+    return answers(session, given, str(card.ref))
 
 
 def _checked_shapes(found: Arrays, wanted: Sequence[Tensor], count: int, name: str) -> Arrays:

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from soutu.domain.cards import CARD_FILE, card_from_text, invalid_model
+from soutu.domain.cards import CARD_FILE, card_from_text, embedding_model, invalid_model
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
 from soutu.models.folder import finish_folder, new_folder
@@ -37,10 +37,11 @@ class QuantiseTerms:
 def quantise_model(folder: Path, terms: QuantiseTerms, target: Path) -> Report:
     """Writes the new folder `target`, whole or not at all, and says what was lost and gained.
 
+    MODEL_NOT_EMBEDDING for a model of local features: what would be lost is measured on vectors.
     MODEL_INVALID where there is nothing to calibrate on, or the artefact is not float32; MODEL_LOSES where
     more than `most_loss` is lost.
     """
-    card = _card_of(folder)
+    card = embedding_model(_card_of(folder))
     labelled = None if terms.labelled is None else _labelled(card, terms)
     pixels = _calibration(card, terms, labelled)
     with new_folder(target) as made:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from soutu.adapters.models.folders import FolderModels
@@ -97,6 +98,17 @@ def test_a_matcher_that_does_something_else_is_refused(
     tmp_path: Path, spoilt: str, spoil: Spoil, sentence: str
 ) -> None:
     refused(*written(tmp_path, MATCH, pair_finder(spoilt, spoil)), sentence)
+
+
+def test_a_matcher_without_an_input_that_servers_give_is_refused(tmp_path: Path) -> None:
+    """Even one that it does not use: Triton's configuration, which is written by the card, has them all."""
+    network = onnx.load_from_string(pair_finder())
+    unused = [each for each in network.graph.input if each.name.startswith("keypoints")]
+    for each in unused:
+        network.graph.input.remove(each)
+    assert len(unused) == 2
+    content = network.SerializeToString()
+    refused(*written(tmp_path, MATCH, content), "does not take keypoints0, keypoints1")
 
 
 def test_a_file_for_another_task_is_refused(tmp_path: Path) -> None:

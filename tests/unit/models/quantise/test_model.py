@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from soutu.domain.cards import CARD_FILE, card_from_text
 from soutu.domain.errors import Reason, SoutuError
-from soutu.domain.model import InputSpec, ModelCard, ModelRef
+from soutu.domain.model import InputSpec, ModelCard, ModelRef, Task
 from soutu.models.artefact import BackboneSpec, make_artefact
 from soutu.models.graph import GraphWriter, model_of
 from soutu.models.normalisation import IMAGENET
@@ -17,6 +17,7 @@ from soutu.models.pooling import Pooling
 from soutu.models.quantise.forms import Form
 from soutu.models.quantise.model import QuantiseTerms, quantise_model
 from soutu.models.verify import check_artefact
+from tests.unit.models.local.toys import corner_finder, pair_finder, written
 from tests.unit.models.quantise.photos import draw_classes
 
 SIDE = 32
@@ -120,6 +121,19 @@ def test_a_quantised_one_is_not_quantised_again(tmp_path: Path, model: Path) -> 
     quantise_model(model, QuantiseTerms(Form.CPU, calibrate=photos), tmp_path / "made")
     with pytest.raises(SoutuError, match="quantised already"):
         quantise_model(tmp_path / "made", QuantiseTerms(Form.CPU, calibrate=photos), tmp_path / "again")
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_local_features_are_not_quantised(tmp_path: Path, form: Form) -> None:
+    """What a form loses is measured on vectors, which they have not."""
+    for task, content in ((Task.LOCAL_FEATURES, corner_finder()), (Task.MATCH_FEATURES, pair_finder())):
+        folder = tmp_path / task
+        written(folder, task, content)
+        terms = QuantiseTerms(form, calibrate=draw_classes(tmp_path / f"photos-{task}"))
+        with pytest.raises(SoutuError, match=f"is for {task}; this needs one for embed-image") as failure:
+            quantise_model(folder, terms, tmp_path / "made")
+        assert failure.value.reason is Reason.MODEL_NOT_EMBEDDING
+        assert not (tmp_path / "made").exists()
 
 
 def test_int8_wants_pictures(tmp_path: Path, model: Path) -> None:
