@@ -63,8 +63,8 @@ class TritonEmbedder:
         """Unit vectors, float32 (n, dimension), for uint8 RGB pixels (n, height, width, 3).
 
         MODEL_NOT_FOUND; MODEL_NOT_EMBEDDING; INFERENCE_UNAVAILABLE where the server or the model fails, or
-        answers with anything but unit vectors; QUEUE_FULL where too much waits there; DEADLINE_EXCEEDED; SHUTTING_DOWN after
-        `close`. Pixels of another shape or type: ValueError.
+        answers with anything but unit vectors; QUEUE_FULL where too much waits there; DEADLINE_EXCEEDED;
+        SHUTTING_DOWN after `close`. Pixels of another shape or type: ValueError.
         """
         return await self._embed(model, Tower.IMAGE, pixels)
 

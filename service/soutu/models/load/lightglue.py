@@ -8,15 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from soutu.models.load.network import check_attention
+
 
 class LightGlueComparison(nn.Module):
     """Normalised keypoints (n, k, 2) and descriptors (n, k, d) of two sets to float32 (n, k, k): the
     logarithm of how sure it is that each of the first is each of the second."""
 
     def __init__(self, network: Any) -> None:
-        """`network` is a LightGlueForKeypointMatching of `transformers`."""
+        """`network` is a LightGlueForKeypointMatching as `load_network` answers with it: MODEL_INVALID where
+        attention is another, which takes one without a mask for causal."""
         super().__init__()
-        network.set_attn_implementation("eager")  # others take attention without a mask for causal
+        check_attention(network)
         self.project, self.encode = network.input_projection, network.positional_encoder
         self.layers, self.last = network.transformer_layers, network.match_assignment_layers[-1]
 

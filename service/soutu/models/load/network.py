@@ -15,7 +15,9 @@ from soutu.models.load.timm_names import vit_from_timm
 from soutu.models.load.weights import read_weights, weights_folder
 from soutu.models.zoo.entry import WeightNames, ZooEntry
 
-# Attention written out: its nodes are the ones that TensorRT and OpenVINO know, and int8 leaves alone.
+# Attention written out, in every network: its nodes are the ones that TensorRT and OpenVINO know, and int8
+# leaves alone. Left to itself, `transformers` takes another where a class has one ("sdpa"), and LightGlue's
+# then answers wrongly: without a mask it is taken for causal.
 _ATTENTION = "eager"
 
 
@@ -23,7 +25,8 @@ def load_network(entry: ZooEntry, weights: Path, architecture: str = "") -> torc
     """The network with its weights from a folder (config.json, model.safetensors) or one safetensors file.
 
     `architecture` takes another class than the entry's. MODEL_INVALID where a tensor is missing, has another
-    shape, or is not in safetensors; tensors that the network does not use are let be.
+    shape, or is not in safetensors, or where attention is not written out; tensors that the network does not
+    use are let be.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -32,6 +35,20 @@ def load_network(entry: ZooEntry, weights: Path, architecture: str = "") -> torc
         return _from_timm(kind, entry, weights)
     folder = weights_folder(weights)
     network = _from_folder(kind, folder, _config(kind, folder, entry.network.config))
+    return _ready(network)
+
+
+def check_attention(network: torch.nn.Module) -> None:
+    """MODEL_INVALID if any part of a network of `transformers` does not have attention written out."""
+    for part in network.modules():
+        found = getattr(getattr(part, "config", None), "_attn_implementation", None)
+        if found not in (None, _ATTENTION):  # parts without attention have none
+            sentence = f"{type(part).__name__} computes attention by {found!r}, not {_ATTENTION!r}."
+            raise invalid_model(sentence)
+
+
+def _ready(network: torch.nn.Module) -> torch.nn.Module:
+    check_attention(network)
     return network.eval().requires_grad_(False)
 
 
@@ -63,7 +80,7 @@ def _from_folder(kind: Any, folder: Path, config: Any) -> torch.nn.Module:
             use_safetensors=True,
             local_files_only=True,
             dtype=torch.float32,
-            attn_implementation=_ATTENTION if kind._supports_attention_backend else None,
+            attn_implementation=_ATTENTION,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are told of below, in our words
         )
@@ -82,4 +99,4 @@ def _from_timm(kind: Any, entry: ZooEntry, path: Path) -> torch.nn.Module:
         network.load_state_dict(vit_from_timm(read_weights(path)))
     except RuntimeError as error:
         raise invalid_model(f"{path.name} does not fit {entry.name}.") from error
-    return network.eval().requires_grad_(False)
+    return _ready(network)
