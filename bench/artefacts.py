@@ -6,9 +6,11 @@ from pathlib import Path
 
 import onnx
 
+from bench import zoo
 from bench.models import (
     MODELS,
     bundled_folder,
+    card_of,
     float_resnet_folder,
     quantised,
     spec,
@@ -29,9 +31,15 @@ class Artefact:
     form: str
     folder: Path
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the ONNX file."""
+        return (self.folder / card_of(self.folder).artefact).stat().st_size
+
 
 def artefacts() -> Iterator[Artefact]:
-    """Those that can be made here: some need weights that lie beside the checkout."""
+    """Those that can be made here: some need weights that lie beside the checkout, the zoo's the extra
+    `train`."""
     yield Artefact("gradient-color", "float32", bundled_folder())
     yield from _both("ResNet-50", float_resnet_folder())
     yield from _both(
@@ -45,6 +53,9 @@ def artefacts() -> Iterator[Artefact]:
         )
     if mobile.exists():
         yield from _both("MobileNetV2", _made("mobilenetv2", lambda folder: _make_mobile(mobile, folder)))
+    if zoo.there():
+        for name in zoo.SHAPES:
+            yield from _both(f"zoo: {name}", zoo.float_folder(name))
 
 
 def _both(network: str, floating: Path) -> Iterator[Artefact]:

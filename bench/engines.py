@@ -1,7 +1,7 @@
 """Each model through the Embedder, run by ONNX Runtime and by OpenVINO."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.artefacts import Artefact, artefacts
@@ -28,13 +28,13 @@ def run(scale: Scale) -> Sequence[Table]:
     """One table for each network: images a second by artefact and engine, then how they compare."""
     measured = {artefact: _paces(artefact, scale.seconds) for artefact in artefacts()}
     networks = dict.fromkeys(artefact.network for artefact in measured)
-    return [
-        Table(
-            network,
-            _rows(network, {each.form: found for each, found in measured.items() if each.network == network}),
-        )
-        for network in networks
-    ]
+    return [_table(network, measured) for network in networks]
+
+
+def _table(network: str, measured: Mapping[Artefact, Paces]) -> Table:
+    own = {each: found for each, found in measured.items() if each.network == network}
+    sizes = [Row(f"{each.form}, artefact", each.size_bytes / 1e6, "MB") for each in own]
+    return Table(network, [*sizes, *_rows(network, {each.form: found for each, found in own.items()})])
 
 
 def _paces(artefact: Artefact, seconds: float) -> Paces:
