@@ -109,9 +109,9 @@ def test_real_weights_by_the_names_of_timm_know_what_is_on_photos() -> None:
         count += len(photos)
     print(f"of the thousand {right / count:.3f}, of the ten {among_ten / count:.3f}, {count} photos")
     assert count == EACH * len(IMAGENETTE)
-    # Of all 3,000 it knows 67.7 %, of churches 14 %: every third is a monastery to it. timm by itself, with its
-    # own transform, knows as many of each class (`scripts/compare_timm.py`). Neither other ways of resizing,
-    # mirrored copies, sharpening nor another GELU reach 70 %.
+    # Of all 3,000 it knows 67.7 %, of churches 14 %: every third is a monastery to it. timm by itself, with
+    # its own transform, knows as many of each class (`scripts/compare_timm.py`). Neither other ways of
+    # resizing, mirrored copies, sharpening nor another GELU reach 70 %.
     assert right / count >= 0.64
     assert among_ten / count >= 0.97
 
