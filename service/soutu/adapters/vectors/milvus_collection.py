@@ -16,6 +16,7 @@ from soutu.adapters.vectors.milvus_errors import (
 from soutu.adapters.vectors.milvus_filter import EVERY, NONE, among
 from soutu.adapters.vectors.milvus_freshness import Freshness, after
 from soutu.adapters.vectors.milvus_plan import Plan
+from soutu.adapters.vectors.milvus_quick import Asked, Hits
 from soutu.adapters.vectors.milvus_rows import requests_of, schema_of
 from soutu.adapters.vectors.milvus_server import ONCE, MilvusServer
 from soutu.domain.query import Point
@@ -107,6 +108,10 @@ class MilvusCollection:
         except CollectionUnloadedError:
             self._being_loaded()
             raise
+
+    async def found(self, asked: Asked) -> list[Hits]:
+        """What a search finds, for each vector, as `read`."""
+        return await self.read(lambda _, level: self._server.searches.found(asked, level))
 
     async def build_state(self) -> "dict[str, Any]":
         """What Milvus says of the index: rows in all, those in it, those that wait, its state."""

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymilvus import DataType
 
 from soutu.adapters.vectors.checks import checked_dimension
 from soutu.adapters.vectors.milvus_collection import LISTED, MilvusCollection
 from soutu.adapters.vectors.milvus_filter import EVERY, condition_of
 from soutu.adapters.vectors.milvus_plan import MOST_FOUND
-from soutu.adapters.vectors.milvus_server import ONCE
+from soutu.adapters.vectors.milvus_quick import Asked, Hits
 from soutu.domain.embedding import Vector, Vectors
 from soutu.domain.query import Candidate, Scope
 
@@ -20,8 +18,6 @@ _VECTORS_AT_A_TIME = 16
 _FEW = 12_000  # points of a filter, at most, all of which are fetched and compared here
 _FEW_COMPONENTS = 2**20  # of them together
 _FETCHED_BYTES = 16 * 2**20
-# What the bytes of a vector are; a vector given as numbers is packed one by one.
-_SCHEMA = {"fields": [{"name": "vector", "type": DataType.FLOAT_VECTOR}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +80,14 @@ class Search:
     ) -> list[list[Candidate]]:
         plan = self.collection.plan
         fetched = min(reach * plan.refined, MOST_FOUND)
-        parameters = {"metric_type": "IP", "params": plan.search(self.candidates, fetched, wider=wider)}
         fields = ["revision", "vector"] if plan.refined > 1 else ["revision"]
-        answer = await self.collection.read(
-            lambda client, level: client.search(
-                self.collection.name,
-                [vector.tobytes() for vector in vectors],
-                schema=_SCHEMA,
-                anns_field="vector",
-                filter=condition,
-                limit=fetched,
-                output_fields=fields,
-                search_params=parameters,
-                **level,
-                **ONCE,
-            )
+        parameters = plan.search(self.candidates, fetched, wider=wider)
+        found = await self.collection.found(
+            Asked(self.collection.name, vectors, condition, fetched, parameters, fields)
         )
         if plan.refined > 1:
-            return [_refined(vector, hits)[:reach] for vector, hits in zip(vectors, answer, strict=True)]
-        return [[_candidate(hit) for hit in hits] for hits in answer]
+            return [_refined(vector, hits)[:reach] for vector, hits in zip(vectors, found, strict=True)]
+        return [list(map(Candidate, hits.uids, hits.scores, hits.revisions)) for hits in found]
 
     async def _settled(
         self, vector: Vector, found: list[Candidate], condition: str, limit: int
@@ -124,32 +109,26 @@ class Search:
         after_uid = -1
         while page := await self.collection.rows(condition, after_uid, at_a_time, ["revision", "vector"]):
             held = np.array([row["vector"] for row in page], np.float64)
+            uids, revisions = ([int(row[name]) for row in page] for name in ("uid", "revision"))
             for each, vector in enumerate(vectors):
-                best[each] = _ordered([*best[each], *_scored(vector, held, page)])[:limit]
-            after_uid = int(page[-1]["uid"])
+                best[each] = _ordered([*best[each], *_scored(vector, held, uids, revisions)])[:limit]
+            after_uid = uids[-1]
             if len(page) < at_a_time:
                 break
         return best
 
 
-def _candidate(hit: Any) -> Candidate:
-    return Candidate(int(hit["id"]), float(hit["distance"]), int(hit["entity"]["revision"]))
+def _refined(vector: Vector, hits: Hits) -> list[Candidate]:
+    return _ordered(_scored(vector, hits.vectors.astype(np.float64), hits.uids, hits.revisions))
 
 
-def _refined(vector: Vector, hits: Sequence[Any]) -> list[Candidate]:
-    rows = [{"uid": hit["id"], **hit["entity"]} for hit in hits]
-    held = np.array([row["vector"] for row in rows], np.float64).reshape(len(rows), len(vector))
-    return _ordered(_scored(vector, held, rows))
-
-
-def _scored(vector: Vector, held: NDArray[np.float64], rows: Sequence[dict[str, Any]]) -> list[Candidate]:
-    """The rows, whose vectors are `held` (n, dimension), with their inner products: as float32, which is what
-    Milvus tells and what page tokens keep."""
+def _scored(
+    vector: Vector, held: NDArray[np.float64], uids: Sequence[int], revisions: Sequence[int]
+) -> list[Candidate]:
+    """The points, whose vectors are `held` (n, dimension), with their inner products: as float32, which is
+    what Milvus tells and what page tokens keep."""
     scores = (held * vector.astype(np.float64)).sum(axis=1).astype(np.float32).tolist()
-    return [
-        Candidate(int(row["uid"]), score, int(row["revision"]))
-        for row, score in zip(rows, scores, strict=True)
-    ]
+    return list(map(Candidate, uids, scores, revisions))
 
 
 def _ordered(found: Sequence[Candidate]) -> list[Candidate]:

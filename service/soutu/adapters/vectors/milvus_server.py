@@ -10,6 +10,7 @@ from pymilvus import AsyncMilvusClient
 
 from soutu.adapters.breaker import Breaker
 from soutu.adapters.vectors.milvus_errors import VENDOR_ERRORS, MilvusAwayError, code_of, translated
+from soutu.adapters.vectors.milvus_quick import QuickSearches
 from soutu.observe.logs import logger
 
 _Answer = TypeVar("_Answer")
@@ -32,16 +33,25 @@ class MilvusAddress:
     database: str = ""
 
     @property
+    def credentials(self) -> str:
+        """The token, which user and password make up where there is none."""
+        return self.token or (f"{self.user}:{self.password}" if self.user and self.password else "")
+
+    @property
     def host(self) -> str:
         """host:port, as pymilvus files what it remembers of a server."""
         return self.url.partition("://")[2].rstrip("/")
 
 
 class MilvusServer:
-    """A client of `address`; a call of it lasts `wait_s` at the most."""
+    """A client of `address`, and its `searches`, which are to be called within `asked`; a call lasts `wait_s`
+    at the most."""
 
-    def __init__(self, client: AsyncMilvusClient, address: MilvusAddress, wait_s: float) -> None:
+    def __init__(
+        self, client: AsyncMilvusClient, searches: QuickSearches, address: MilvusAddress, wait_s: float
+    ) -> None:
         self.address = address
+        self.searches = searches
         self.wait_s = wait_s
         self._client = client
         self._breaker = Breaker(_FIRST_REST_S, _LONGEST_REST_S)
@@ -52,15 +62,16 @@ class MilvusServer:
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs every failure with its trace
         client = AsyncMilvusClient(
             address.url,
-            user=address.user,
-            password=address.password,
-            token=address.token,
+            token=address.credentials,
             db_name=address.database,
             timeout=wait_s,
             dedicated=True,
             grpc_options=_RECONNECT,
         )
-        return cls(client, address, wait_s)
+        searches = QuickSearches.connected(
+            address.url, token=address.credentials, database=address.database, options=_RECONNECT
+        )
+        return cls(client, searches, address, wait_s)
 
     async def asked(
         self, call: Callable[[AsyncMilvusClient], Awaitable[_Answer]], *, wait_s: float | None = None
@@ -81,6 +92,7 @@ class MilvusServer:
         """Closes the connection."""
         try:
             async with asyncio.timeout(self.wait_s):
+                await self.searches.close()
                 await self._client.close()
         except VENDOR_ERRORS as error:
             _log.warning("milvus was not left in order", cause=type(error).__name__)
