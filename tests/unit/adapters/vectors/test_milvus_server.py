@@ -56,3 +56,17 @@ async def test_a_call_that_is_given_up_is_not_taken_for_a_failure() -> None:
 @pytest.mark.parametrize("url", ["http://host:19530", "http://host:19530/", "https://host:19530"])
 def test_the_host_is_what_pymilvus_files_by(url: str) -> None:
     assert MilvusAddress(url).host == "host:19530"
+
+
+@pytest.mark.parametrize(
+    ("given", "credentials"),
+    [
+        ({}, ""),
+        ({"token": "t"}, "t"),
+        ({"user": "me", "password": "mine"}, "me:mine"),
+        ({"user": "me"}, ""),
+        ({"token": "t", "user": "me", "password": "mine"}, "t"),
+    ],
+)
+def test_a_token_goes_before_user_and_password(given: dict[str, str], credentials: str) -> None:
+    assert MilvusAddress("http://host:19530", **given).credentials == credentials
