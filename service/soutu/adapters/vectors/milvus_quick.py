@@ -80,39 +80,47 @@ class Hits:
 class QuickSearches:
     """A channel to a Milvus, for searches alone."""
 
-    def __init__(self, channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> None:
-        self._channel = channel
+    def __init__(self, connect: Callable[[], grpc.aio.Channel], metadata: Sequence[tuple[str, str]]) -> None:
+        """`connect` is called in the loop of the first search."""
+        self._connect = connect
         self._metadata = tuple(metadata)
-        self._call: Callable[..., Any] = channel.unary_unary(
-            _METHOD,
-            request_serializer=milvus_pb2.SearchRequest.SerializeToString,
-            response_deserializer=milvus_pb2.SearchResults.FromString,
-        )
+        self._channel: grpc.aio.Channel | None = None
+        self._call: Callable[..., Any] | None = None
 
     @classmethod
     def connected(cls, url: str, *, token: str, database: str, options: Mapping[str, int]) -> Self:
-        """To be called in the loop that uses it; connects when first asked. `token` is as pymilvus takes it,
-        USER:PASSWORD included; options are gRPC's."""
+        """Connects when first asked. `token` is as pymilvus takes it, USER:PASSWORD included; options are
+        gRPC's."""
         config = ConnectionConfig.from_uri(url, token=token, db_name=database)
-        given = tuple((_ANY_SIZE | dict(options)).items())
-        if dict(config.handler_kwargs).get("secure"):
-            channel = grpc.aio.secure_channel(config.address, grpc.ssl_channel_credentials(), given)
-        else:
-            channel = grpc.aio.insecure_channel(config.address, given)
         metadata = [("dbname", config.db_name)]
         if config.token:
             metadata.append(("authorization", base64.b64encode(config.token.encode()).decode()))
-        return cls(channel, metadata)
+        given = tuple((_ANY_SIZE | dict(options)).items())
+        if dict(config.handler_kwargs).get("secure"):
+            credentials = grpc.ssl_channel_credentials()
+            return cls(lambda: grpc.aio.secure_channel(config.address, credentials, given), metadata)
+        return cls(lambda: grpc.aio.insecure_channel(config.address, given), metadata)
 
     async def found(self, asked: Asked, level: Mapping[str, Any]) -> list[Hits]:
         """The hits of each vector; MilvusException, grpc.RpcError."""
-        answer = await self._call(asked.message(level), metadata=self._metadata)
+        call = self._call or self._connected()
+        answer = await call(asked.message(level), metadata=self._metadata)
         check_status(answer.status)
         return list(_hits_of(answer.results))
 
     async def close(self) -> None:
         """Closes the channel."""
-        await self._channel.close(None)
+        if self._channel:
+            await self._channel.close(None)
+
+    def _connected(self) -> Callable[..., Any]:
+        self._channel = self._connect()
+        self._call = self._channel.unary_unary(
+            _METHOD,
+            request_serializer=milvus_pb2.SearchRequest.SerializeToString,
+            response_deserializer=milvus_pb2.SearchResults.FromString,
+        )
+        return self._call
 
 
 def _placeholders(vectors: Vectors) -> bytes:
