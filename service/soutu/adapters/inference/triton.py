@@ -83,6 +83,8 @@ class TritonEmbedder:
         if tower is Tower.TEXT:
             card = text_model(card)
         await self._server.load(card)
+        if len(values) <= card.batch.most:
+            return await self._embedded(card, tower, values)
         parts = np.array_split(values, math.ceil(len(values) / card.batch.most))
         return np.concatenate(await asyncio.gather(*(self._embedded(card, tower, part) for part in parts)))
 

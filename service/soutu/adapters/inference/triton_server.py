@@ -98,7 +98,8 @@ class TritonServer:
             loading = asyncio.create_task(self._ready(card))
             self._loaded[card.ref] = loading
             loading.add_done_callback(lambda done: self._forget_failure(card.ref, done))
-        await asyncio.shield(loading)
+        if not loading.done():
+            await asyncio.shield(loading)
 
     async def unload(self, card: ModelCard) -> None:
         """Has the server unload all versions of the model, and waits ten seconds at the most until it has."""
