@@ -44,6 +44,11 @@ _ONCE_READ = {
 }
 # The share of its time that the event loop may be busy and still look at each call.
 _TOO_BUSY = 0.8
+# Where at least so many of the calls that were looked at are for a model, and its queue is overrun, one of so
+# many is looked at.
+_IN_VAIN = 0.9
+_LOOKED_AT = 10
+_LATEST_LOOK = 0.02  # the weight of the latest call in that share
 _BY_SCOPE = {Scope.READ: Queue.READS, Scope.WRITE: Queue.WRITES, Scope.ADMIN: Queue.WRITES}
 QUEUES: dict[str, Queue | None] = {
     method: _OTHERWISE[method] if method in _OTHERWISE else _BY_SCOPE[scope]
@@ -124,6 +129,8 @@ class Admission:
         }
         self.room = Room(limits.request_bytes)
         self._busyness = busyness or Busyness(None)
+        self._for_models = 0.0  # the share of calls that were for a model's queue, of those looked at lately
+        self._unlooked = 0
         self._turns = {
             queue: Turns(*length, partial(metrics.waited, queue.value)) for queue, length in lengths.items()
         }
@@ -131,15 +138,23 @@ class Admission:
 
     def refuses_unread(self, method: str) -> bool:
         """Whether a call of `method` is to be refused before its request is read; counted if so. That is
-        where its queue is overrun and the event loop has no time for looking at every call: those that it
-        has no time for would wait unseen until it is too late for all."""
-        if self._busyness.share() < _TOO_BUSY:
+        where its queue is overrun, and either the event loop has no time for looking at every call, so that
+        some would wait unseen until it is too late for all; or looking is in vain, since nearly all calls
+        turn out to be for that queue."""
+        queues = _queues(method)
+        overrun = next((each for each in queues if self._turns[each].overrun), None)
+        if overrun is None or (self._busyness.share() < _TOO_BUSY and not self._in_vain(overrun)):
+            if Queue.QUERIES in queues:
+                self._for_models *= 1 - _LATEST_LOOK
             return False
-        overrun = next((self._turns[each] for each in _queues(method) if self._turns[each].overrun), None)
-        if overrun is None:
-            return False
-        overrun.refused["unread"] += 1
+        self._turns[overrun].refused["unread"] += 1
         return True
+
+    def _in_vain(self, overrun: Queue) -> bool:
+        if overrun is not Queue.QUERIES or self._for_models < _IN_VAIN:
+            return False
+        self._unlooked = (self._unlooked + 1) % _LOOKED_AT
+        return self._unlooked != 0
 
     def call(self, method: str, left_s: float | None) -> AbstractAsyncContextManager[None]:
         """Around the work of a call of `method`, which has so much time left; QUEUE_FULL."""
@@ -155,6 +170,8 @@ class Admission:
             if pictures
             else self._turns[Queue.READS].turn(left_s)
         )
+        if pictures:
+            self._for_models = min(1.0, self._for_models + _LATEST_LOOK)
         with awaited(left_s):
             async with turn:
                 yield

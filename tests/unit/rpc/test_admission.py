@@ -85,6 +85,26 @@ class Loop:
         self.rested_s += 1 - busy
 
 
+SEARCH = "/soutu.v1.SearchService/Search"
+
+
+@pytest.mark.parametrize(("of_ten", "looked_at"), [(10, 2), (8, 20)])
+async def test_looking_at_calls_is_given_up_where_nearly_all_are_for_the_model(
+    of_ten: int, looked_at: int
+) -> None:
+    """The loop has time, and of ten calls so many turn out to be pictures."""
+    admission = Admission(ONE, Metrics(), Loop().busyness)
+    for number in range(500):
+        assert not admission.refuses_unread(SEARCH), "there is a turn for it"
+        if number % 10 < of_ten:
+            async with admission.query(1, None):
+                pass
+    async with admission.query(1, None):
+        with pytest.raises(SoutuError):
+            await admission.query(1, None).__aenter__()
+        assert sum(not admission.refuses_unread(SEARCH) for _ in range(20)) == looked_at
+
+
 async def test_calls_are_refused_unread_where_their_queue_is_overrun_and_the_loop_is_busy() -> None:
     loop, metrics = Loop(), Metrics()
     admission = Admission(ONE, metrics, loop.busyness)
