@@ -22,7 +22,8 @@ from soutu.imaging.wire import JOB_HEAD, READY, pack_answer, pack_refusal, unpac
 
 OUT_OF_MEMORY = 3
 _NICENESS = 5  # the server's event loop, which everybody waits for, comes first
-_PATIENCE = 4  # the parent, whose count decides, kills first; this is for when there is no parent any more
+# The parent, whose count decides, kills first; these are for when there is no parent any more.
+_PATIENCE, _PATIENCE_ASLEEP = 4, 10
 
 
 def main() -> None:
@@ -60,7 +61,9 @@ def _serve(service: socket.socket, limits: DecodeLimits) -> None:
         text_bytes, data_bytes = JOB_HEAD.unpack(head)
         job = unpack_job(bytes(_received(service, text_bytes)))
         data = bytes(_received(service, data_bytes))
-        signal.setitimer(signal.ITIMER_PROF, _PATIENCE * limits.seconds_allowed(data))  # of computing
+        seconds = limits.seconds_allowed(data)
+        signal.setitimer(signal.ITIMER_PROF, _PATIENCE * seconds)  # of computing
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_ASLEEP * seconds)
         try:
             answer = pack_answer(decode(data, job, limits))
         except SoutuError as error:
@@ -68,6 +71,7 @@ def _serve(service: socket.socket, limits: DecodeLimits) -> None:
         except MemoryError:
             os._exit(OUT_OF_MEMORY)  # a fresh process is surer than one that has just run out
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         service.sendall(answer)
 
 

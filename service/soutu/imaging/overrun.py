@@ -22,7 +22,7 @@ class Overrun:
     a second on, and once it has computed for a tenth, its decoder gives way, and the slot is slow.
 
     Its time is up, which is the `deadline`, once it has computed for `seconds`; or after four times as long,
-    however little of that others have let it compute: the slot is starved then.
+    however little of that others have let it compute: the slot is starved then, unless its decoder sleeps.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Overrun:
             self._slot.slow = True
         left_s = min(self._seconds - computed_s, PATIENCE * self._seconds - waited_s)
         if left_s <= 0:
-            self._slot.starved = computed_s < self._seconds
+            self._slot.starved = computed_s < self._seconds and not self._decoder.sleeps()
             self._deadline.reschedule(self._loop.time())
             return
         pause_s = left_s if self._slot.slow else min(_SLOW_CPU_S, left_s)

@@ -9,10 +9,12 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.imaging.job import Decoded, DecodeJob
 from soutu.imaging.lanes import Lanes, Slot
 from soutu.imaging.limits import DecodeLimits
-from soutu.imaging.overrun import Overrun
+from soutu.imaging.overrun import PATIENCE, Overrun
 from soutu.imaging.process import DecoderProcess
 from soutu.imaging.refused import RefusedFiles
 from soutu.imaging.wire import pack_job, unpack_answer
+
+_BACKSTOP_S = 1.0  # whatever becomes of Overrun, which ends a job before
 
 
 class DecodePool:
@@ -22,8 +24,8 @@ class DecodePool:
     all others, so that whoever sends slow files slows down nobody else (decision 0015): so up to twice as
     many processes come about.
     A decoder that dies or overruns is killed and replaced in the background; its file is refused with the
-    same reason from then on, a slow one after a second try. `jobs` counts what was answered, `replaced` the
-    decoders lost.
+    same reason from then on, a slow one after a second try, but not one that the machine kept from computing.
+    `jobs` counts what was answered, `replaced` the decoders lost.
     """
 
     def __init__(self, size: int, limits: DecodeLimits) -> None:
@@ -106,7 +108,7 @@ class DecodePool:
         """The decoder's answer, in time. A deadline knows its task, so it must not lie in the frame of a
         refusal: the task keeps that, and picture and all would wait for the garbage collector."""
         seconds = self._limits.seconds_allowed(data)
-        async with asyncio.timeout(None) as deadline:
+        async with asyncio.timeout(PATIENCE * seconds + _BACKSTOP_S) as deadline:
             with Overrun(decoder, deadline, seconds, slot, partial(self._lanes.set_aside, slot)):
                 return await decoder.exchange(pack_job(data, job))
 

@@ -77,11 +77,18 @@ class DecoderProcess:
 
     def cpu_s(self) -> float:
         """The time that the process has computed so far; infinite where the system does not tell."""
+        fields = self._stat()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else inf
+
+    def sleeps(self) -> bool:
+        """Whether the process waits for something that is neither a core nor a disk, nor was stopped."""
+        return self._stat()[:1] == ["S"]
+
+    def _stat(self) -> list[str]:
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
-            return inf
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            return []
 
     async def exchange(self, message: bytes) -> tuple[tuple[int, int, int], bytearray]:
         """Send a job, receive (lengths, body) of its answer; OSError, EOFError or ValueError if it cannot."""
@@ -141,6 +148,7 @@ def _environment() -> dict[str, str]:
     settings = {
         "PYTHONPATH": os.pathsep.join(paths),
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
         "MALLOC_MMAP_THRESHOLD_": str(16 * 1024 * 1024),
         "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),

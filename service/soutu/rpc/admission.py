@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from random import random
 
 from soutu.domain.access import Scope
 from soutu.domain.errors import Reason, SoutuError
@@ -130,7 +131,6 @@ class Admission:
         self.room = Room(limits.request_bytes)
         self._busyness = busyness or Busyness(None)
         self._for_models = 0.0  # the share of calls that were for a model's queue, of those looked at lately
-        self._unlooked = 0
         self._turns = {
             queue: Turns(*length, partial(metrics.waited, queue.value)) for queue, length in lengths.items()
         }
@@ -153,8 +153,7 @@ class Admission:
     def _in_vain(self, overrun: Queue) -> bool:
         if overrun is not Queue.QUERIES or self._for_models < _IN_VAIN:
             return False
-        self._unlooked = (self._unlooked + 1) % _LOOKED_AT
-        return self._unlooked != 0
+        return random() >= 1 / _LOOKED_AT  # noqa: S311  # by lot: callers who take turns must not meet a rhythm
 
     def call(self, method: str, left_s: float | None) -> AbstractAsyncContextManager[None]:
         """Around the work of a call of `method`, which has so much time left; QUEUE_FULL."""

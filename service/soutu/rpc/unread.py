@@ -1,4 +1,4 @@
-"""Refusing calls that there is no time to look at: unread, and with next to nothing done for each."""
+"""Refusing calls that there is no time, or no use, to look at: unread, with next to nothing done for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from soutu.rpc.errors import code_of, status_of, trailers_of
 Context = grpc.aio.ServicerContext[Any, Any]
 REQUEST_ID = "x-request-id"
 
-_STATUS = status_of(SoutuError(Reason.QUEUE_FULL, "More calls come than can be looked at; retry later."))
+_STATUS = status_of(SoutuError(Reason.QUEUE_FULL, "More calls come than can be done; retry later."))
 _CODE = code_of(Reason.QUEUE_FULL.status)
 _TRAILERS = trailers_of(_STATUS)
 

@@ -56,7 +56,10 @@ class DecodeSettings(Section):
     )
     memory_bytes: int = Field(GIB, ge=64 * MIB, description="The most memory that one decode may take.")
     raw_bytes: Bytes = Field(120 * MIB, description="The largest raw file of a camera.")
-    raw_seconds: Seconds = Field(30.0, description="The longest that decoding a raw file may compute.")
+    raw_seconds: Seconds = Field(
+        30.0,
+        description="The longest that decoding a raw file may compute; waiting included, four times as long.",
+    )
 
 
 class FetchSettings(Section):

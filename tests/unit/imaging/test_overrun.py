@@ -10,6 +10,7 @@ import pytest
 from soutu.domain.errors import Reason, SoutuError
 from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.pool import DecodePool
+from soutu.imaging.process import DecoderProcess
 from tests.unit.imaging.pictures import encoded, scene, slow_png
 from tests.unit.imaging.pools import JOB, PHOTO, eventually, gone, opened, reason_of
 
@@ -94,3 +95,19 @@ async def halved(pid: int) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
             await asyncio.sleep(0.02)
+
+
+async def test_a_decoder_sleeps_that_waits_and_was_not_stopped() -> None:
+    """For its picture, here; one that sleeps in the midst of a picture has itself to blame."""
+    decoder = await DecoderProcess.start(DecodeLimits())
+    try:
+        async with asyncio.timeout(5):
+            while not decoder.sleeps():
+                await asyncio.sleep(0.01)
+        os.kill(decoder.pid, signal.SIGSTOP)
+        async with asyncio.timeout(5):
+            while decoder.sleeps():
+                await asyncio.sleep(0.01)
+    finally:
+        await decoder.end()
+    assert not decoder.sleeps(), "it is gone"

@@ -55,25 +55,23 @@ class SyncedNames:
             inside = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:  # the optimizer has removed it meanwhile
             return
-        self._changed_ns[path] = changed_ns if settled else _UNKNOWN
         for each in inside:
             if each not in self._changed_ns:
                 self._sync(each)
+        self._changed_ns[path] = changed_ns if settled else _UNKNOWN  # last: what fails is tried again
 
 
 def _changed_ns(path: str) -> int:
     """When the names in the directory were changed last; -1 where there is none. Keeps the interpreter's
     lock, where the system's library lets it."""
-    if _statx is None:
-        try:
-            return Path(path).stat().st_mtime_ns
-        except FileNotFoundError:
-            return _GONE
     told = ctypes.create_string_buffer(_STATX_BYTES)
-    if _statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_MTIME, told) != 0:
+    if _statx and _statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_MTIME, told) == 0:
+        seconds, nanoseconds = _MTIME.unpack_from(told, _MTIME_AT)
+        return int(seconds * 10**9 + nanoseconds)
+    try:  # also where a container's rules refuse the call
+        return Path(path).stat().st_mtime_ns
+    except FileNotFoundError:
         return _GONE
-    seconds, nanoseconds = _MTIME.unpack_from(told, _MTIME_AT)
-    return int(seconds * 10**9 + nanoseconds)
 
 
 _statx = getattr(ctypes.PyDLL(None), "statx", None)  # of glibc since 2.28 and musl since 1.2

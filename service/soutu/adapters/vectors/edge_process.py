@@ -15,8 +15,10 @@ import soutu
 from soutu.adapters.vectors.edge_plan import Plan
 from soutu.domain.errors import Reason, SoutuError
 
-# The exit statuses of edge_optimise, which is not imported: a module that is run as a program stays one.
+# The exit statuses and words of edge_optimise, which is not imported: a module that is run as a program stays
+# one.
 _OPTIMISED, _NOTHING_TO_DO = 0, 10
+_READY, _COPIED, _FULL = b"ready\n", b"copied\n", b"full\n"
 _SOURCE_ROOT = str(Path(soutu.__file__).parents[1])
 _COMPLAINT_CHARACTERS = 1_000
 
@@ -43,7 +45,7 @@ class OptimiserProcess:
             raise SoutuError(Reason.INDEX_UNAVAILABLE) from error
         with self._process:
             try:
-                self._heard()
+                self._heard_one_of(_READY)
                 yield
             finally:
                 self._process.kill()
@@ -52,7 +54,7 @@ class OptimiserProcess:
         """Copies the shard, which has been flushed and must not change meanwhile; False, and no copy, where
         the disk has too little room for it."""
         self._tell()
-        return self._heard() == b"copied\n"
+        return self._heard_one_of(_COPIED, _FULL) == _COPIED
 
     def optimise(self) -> Mapping[str, int] | None:
         """Optimises the copy and syncs it, for minutes perhaps, and ends: what SyncedNames is to know of it;
@@ -111,13 +113,16 @@ class OptimiserProcess:
         except BrokenPipeError:
             return
 
-    def _heard(self) -> bytes:
-        """Its next line. It says no more until it is told to go on, so that no buffer keeps what follows."""
+    def _heard_one_of(self, *words: bytes) -> bytes:
+        """Its next line, which is one of these. It says no more until it is told to go on, so that no buffer
+        keeps what follows."""
         assert self._running.stdout is not None
         line = self._running.stdout.readline()
         if not line:
             _, complaint = self._running.communicate()
             raise self._failure(complaint)
+        if line not in words:
+            raise self._failure(b"it says " + line)
         return line
 
     def _failure(self, complaint: bytes) -> SoutuError:

@@ -18,7 +18,8 @@ _AWAY: frozenset[object] = frozenset(
 _STRANGERS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 _REFUSED = "auth check failure"
-VENDOR_ERRORS = (MilvusException, grpc.RpcError, TimeoutError, OSError)
+# UsageError comes of a channel that was closed meanwhile.
+VENDOR_ERRORS = (MilvusException, grpc.RpcError, grpc.aio.UsageError, TimeoutError, OSError)
 
 
 class MilvusAwayError(SoutuError):

@@ -23,7 +23,14 @@ from soutu.domain.embedding import Vectors
 
 _METHOD = "/milvus.proto.milvus.MilvusService/Search"
 _NOTHING = schema_pb2.FieldData()
-_ANY_SIZE = {"grpc.max_send_message_length": -1, "grpc.max_receive_message_length": -1}
+# As pymilvus's own channel has them: messages of any size, and a server that went without a word is noticed.
+_OPTIONS = {
+    "grpc.max_send_message_length": -1,
+    "grpc.max_receive_message_length": -1,
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    "grpc.keepalive_permit_without_calls": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ class QuickSearches:
         metadata = [("dbname", config.db_name)]
         if config.token:
             metadata.append(("authorization", base64.b64encode(config.token.encode()).decode()))
-        given = tuple((_ANY_SIZE | dict(options)).items())
+        given = tuple((_OPTIONS | dict(options)).items())
         if dict(config.handler_kwargs).get("secure"):
             credentials = grpc.ssl_channel_credentials()
             return cls(lambda: grpc.aio.secure_channel(config.address, credentials, given), metadata)

@@ -76,3 +76,24 @@ def test_what_another_process_has_synced_is_not_synced_again(folder: Path, synce
     (folder / "segments" / "a" / "index" / "file").touch()
     names.sync()
     assert synced == ["segments/a/index"]
+
+
+@pytest.mark.usefixtures("times")
+def test_what_could_not_be_synced_is_synced_next_time(
+    folder: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = SyncedNames(folder)
+    noting = edge_names.sync_directory
+
+    def failing(path: Path) -> None:
+        if path.name == "index":
+            raise OSError("no more handles")
+        noting(path)
+
+    monkeypatch.setattr(edge_names, "sync_directory", failing)
+    with pytest.raises(OSError, match="handles"):
+        names.sync()
+    monkeypatch.setattr(edge_names, "sync_directory", noting)
+    synced.clear()
+    names.sync()
+    assert "segments/a/index" in synced
