@@ -45,8 +45,7 @@ _ONCE_READ = {
 }
 # The share of its time that the event loop may be busy and still look at each call.
 _TOO_BUSY = 0.8
-# Where at least so many of the calls that were looked at are for a model, and its queue is overrun, one of so
-# many is looked at.
+# Where this share of the calls that were looked at are for a model, and its queue is overrun, one in ten is.
 _IN_VAIN = 0.9
 _LOOKED_AT = 10
 _LATEST_LOOK = 0.02  # the weight of the latest call in that share

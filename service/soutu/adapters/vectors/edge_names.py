@@ -13,9 +13,8 @@ from pathlib import Path
 
 from soutu.adapters.vectors.edge_seal import sync_directory
 
-SETTLED_S = (
-    0.1  # the file system's clock stands still for up to 10 ms: a second change may bear the same time
-)
+# The file system's clock stands still for up to 10 ms: a second change may bear the same time.
+SETTLED_S = 0.1
 _UNKNOWN = 0
 _GONE = -1
 # linux/stat.h
