@@ -1,7 +1,6 @@
 """Triton out of its wheel: a backend directory put together, and the libraries found."""
 
 import shutil
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from subprocess import check_output
@@ -27,9 +26,9 @@ def triton_program(environment: Path, place: Path) -> tuple[Path, Path]:
 def triton_environment(environment: Path) -> Mapping[str, str]:
     """What the server needs in its environment: the wheel's libraries, the interpreter's, and its Python; and
     huge pages for what malloc gives, on which models run with less of a core (docs/operating.md)."""
-    libraries = (_packages(environment) / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR"))
+    library = _said(environment, "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))")
     return {
-        "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+        "LD_LIBRARY_PATH": f"{_packages(environment) / 'nvidia_pytriton.libs'}:{library}",
         "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         **HUGE_PAGES,
     }
@@ -41,5 +40,9 @@ def _packages(environment: Path) -> Path:
 
 def _version(environment: Path) -> str:
     """Such as "3.11"."""
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return check_output([environment / "bin" / "python", "-c", ask], text=True).strip()
+    return _said(environment, "import sys; print('%d.%d' % sys.version_info[:2])")
+
+
+def _said(environment: Path, script: str) -> str:
+    """What the environment's own interpreter prints, which need not be the one that runs this."""
+    return check_output([environment / "bin" / "python", "-c", script], text=True).strip()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from soutu.collections.catching_up import NEARLY, caught_up
 from soutu.collections.soundness import sampled_recall
 from soutu.domain.collection import Generation, GenerationDraft, GenerationState, Head, IndexType
 from soutu.domain.errors import Reason, SoutuError
@@ -16,8 +17,6 @@ from soutu.operations.job import Job
 from soutu.operations.runner import OperationRunner
 from soutu.ports import Catalog, Clock, VectorIndex
 
-_LOOK_S = 0.25
-NEARLY = 256  # changes that are followed within the two seconds that writes may wait
 HOLD_S = 2.0
 _TRIES = 20
 _LEAST_RECALL = 0.9
@@ -124,20 +123,14 @@ class Generations:
         return head.generation
 
     async def _caught_up(self, job: Job, generation: Generation) -> None:
-        while True:
-            await self._own(job.operation)
-            collection = (await self._catalog.head(job.operation.collection_id)).collection
-            total = collection.image_count
-            share = self._followers.followed(generation) / max(collection.revision, 1)
-            job.progress = replace(job.progress, total=total, done=min(int(total * share), total))
-            if await self._followers.reached(generation, collection.revision, _LOOK_S):
-                job.progress = replace(job.progress, done=total)
-                return
+        collection_id = job.operation.collection_id
+        await caught_up(job, self._catalog, self._followers, collection_id, generation)
 
     async def _prove(self, job: Job, generation: Generation) -> None:
         """GENERATION_UNSOUND if the index finds too few of the true nearest images, each time it is asked."""
         for _ in range(_SAMPLES):
-            if await sampled_recall(self._catalog, self._index, generation) >= _LEAST_RECALL:
+            followed = self._followers.followed(generation)
+            if await sampled_recall(self._catalog, self._index, generation, followed) >= _LEAST_RECALL:
                 return
             await self._caught_up(job, generation)
         raise SoutuError(Reason.GENERATION_UNSOUND)
@@ -145,13 +138,13 @@ class Generations:
     async def _switched(self, head: Head) -> bool:
         end = self._clock.monotonic() + HOLD_S
 
-        async def caught_up(revision: int) -> bool:
+        async def followed(revision: int) -> bool:
             left_s = max(end - self._clock.monotonic(), 0.0)
             return await self._followers.reached(head.generation, revision, left_s)
 
         async with self._commits.hold(head.collection.uid):
             while self._clock.monotonic() < end:  # again if a commit was still under way
-                if await self._catalog.publish_generation(head.generation, caught_up):
+                if await self._catalog.publish_generation(head.generation, followed):
                     return True
             return False
 

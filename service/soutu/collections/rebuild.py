@@ -7,9 +7,9 @@ index's files is left afterwards.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 
-from soutu.collections.generations import HOLD_S, NEARLY
+from soutu.collections.catching_up import caught_up
+from soutu.collections.generations import HOLD_S
 from soutu.domain.collection import Generation, GenerationState, Head
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.operation import Operation, OperationKind
@@ -18,7 +18,6 @@ from soutu.ingest.followers import Followers
 from soutu.operations.job import Job
 from soutu.ports import Catalog, VectorIndex
 
-_LOOK_S = 0.25
 _TRIES = 20
 _COMMITS = 4
 _LINGER_S = 2.0  # for searches that began in the old index
@@ -79,30 +78,20 @@ class Rebuilds:
         new = await self._catalog.create_replacement(old, f"{old.id}{_MARK}")
         self._followers.add(new)
         for _ in range(_TRIES):
-            await self._caught_up(job, head.collection.id, new)
+            await caught_up(job, self._catalog, self._followers, head.collection.id, new)
             if await self._swapped(head, new):
                 await asyncio.sleep(_LINGER_S)
                 await self._followers.remove(old.uid)
                 return await self._catalog.head(head.collection.id, old.id)
         raise SoutuError(Reason.PUBLISH_LATE)
 
-    async def _caught_up(self, job: Job, collection_id: str, new: Generation) -> None:
-        while True:
-            collection = (await self._catalog.head(collection_id, new.id)).collection
-            followed = self._followers.followed(new)
-            share = min(followed / collection.revision, 1.0) if collection.revision else 1.0
-            total = collection.image_count
-            job.progress = replace(job.progress, total=total, done=int(total * share))
-            if await self._followers.reached(new, max(collection.revision - NEARLY, 0), _LOOK_S):
-                return
-
     async def _swapped(self, head: Head, new: Generation) -> bool:
-        async def caught_up(revision: int) -> bool:
+        async def followed(revision: int) -> bool:
             return await self._followers.reached(new, revision, HOLD_S / _COMMITS)
 
         async with self._commits.hold(head.collection.uid):
             for _ in range(_COMMITS):  # again if a commit was still under way
-                if await self._catalog.replace_generation(head.generation, new, caught_up):
+                if await self._catalog.replace_generation(head.generation, new, followed):
                     return True
             return False
 

@@ -26,17 +26,20 @@ class Sample:
     expected: int
 
 
-async def sampled_recall(catalog: ImageCatalog, index: VectorIndex, generation: Generation) -> float:
+async def sampled_recall(
+    catalog: ImageCatalog, index: VectorIndex, generation: Generation, followed: int
+) -> float:
     """The share of the true ten nearest images that the index finds, for up to 16 stored ones; 1.0 where
-    none is stored. An image counts as found with any that is as near, so ties do no harm."""
-    return await recall_of(await sample_of(catalog, generation, _SAMPLE), index, generation)
+    none is stored. An image counts as found with any that is as near, so ties do no harm; one that was
+    written after revision `followed` is not looked for."""
+    return await recall_of(await sample_of(catalog, generation, _SAMPLE, followed), index, generation)
 
 
-async def sample_of(catalog: ImageCatalog, generation: Generation, size: int) -> Sample:
-    """Up to `size` stored vectors with what exact search finds for them."""
+async def sample_of(catalog: ImageCatalog, generation: Generation, size: int, followed: int) -> Sample:
+    """Up to `size` stored vectors with what exact search finds for them up to this revision."""
     queries = np.empty((0, generation.dimension), np.float32)
     best = np.empty((0, _DEPTH), np.float32)
-    async for vectors in _stored(catalog, generation):
+    async for vectors in _stored(catalog, generation, followed):
         if not len(queries):
             queries = vectors[:: max(len(vectors) // size, 1)][:size]
             best = np.full((len(queries), _DEPTH), -np.inf, np.float32)
@@ -58,11 +61,15 @@ async def recall_of(sample: Sample, index: VectorIndex, generation: Generation, 
     return float(min(reached / sample.expected, 1.0))
 
 
-async def _stored(catalog: ImageCatalog, generation: Generation) -> AsyncIterator[Vectors]:
-    """The vectors of all images, float32 (n, dimension), page by page."""
+async def _stored(catalog: ImageCatalog, generation: Generation, followed: int) -> AsyncIterator[Vectors]:
+    """The vectors of all images up to a revision, float32 (n, dimension), page by page."""
     after = 0
-    while page := await catalog.changes(generation.collection_uid, generation.model, after, _PAGE):
+    while after < followed and (
+        page := await catalog.changes(generation.collection_uid, generation.model, after, _PAGE)
+    ):
         after = page[-1].revision
-        vectors = [change.vector for change in page if change.vector is not None]
+        vectors = [
+            change.vector for change in page if change.vector is not None and change.revision <= followed
+        ]
         if vectors:
             yield np.stack(vectors)

@@ -45,7 +45,8 @@ class Tuning:
         if head.collection.uid != job.operation.collection_uid:
             raise SoutuError(Reason.COLLECTION_NOT_FOUND)
         self._followers.check_ready(head.generation)
-        sample = await sample_of(self._catalog, head.generation, _SAMPLE)
+        followed = self._followers.followed(head.generation)
+        sample = await sample_of(self._catalog, head.generation, _SAMPLE, followed)
         points: list[dict[str, object]] = []
         recalls: dict[int, float] = {}
         job.progress = replace(job.progress, total=len(_SIZES))

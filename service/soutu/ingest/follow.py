@@ -129,7 +129,7 @@ class Follower:
         if not kept and self.generation.followed:
             _log.warning("the index was lost; it is made again", generation=self.generation.uid)
             await self._record(0)
-        while await self._take_over():
+        while await self._take_over() == _SHARD:  # fewer: it has caught up, though writes may never rest
             await self._persist_when_due()
         await self._advance(self.followed, ready=True)
         self._begin_optimizing()
@@ -143,18 +143,19 @@ class Follower:
             async with asyncio.timeout(self._pause_s()):  # wait_for of 3.11 may swallow a cancellation
                 await self._wake.wait()
 
-    async def _take_over(self) -> bool:
+    async def _take_over(self) -> int:
+        """Takes over the next changes, up to `_SHARD` of them, and answers how many."""
         generation = self.generation
         changes = await self._catalog.changes(
             generation.collection_uid, generation.model, self.followed, _SHARD
         )
         if not changes:
-            return False
+            return 0
         revision = changes[-1].revision
         if failures := await self._apply(changes):
             await self._persist(revision, failures)
         await self._advance(revision, ready=self.ready)
-        return True
+        return len(changes)
 
     async def _apply(self, changes: Sequence[Change]) -> Sequence[Failure]:
         """Writes the changes. An image that cannot be embedded stays out; answers which, and why."""

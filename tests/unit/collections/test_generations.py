@@ -1,6 +1,7 @@
 """The stories of generations, step by step."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -97,6 +98,25 @@ async def test_a_generation_is_ready_once_it_has_everything(scene: Scene) -> Non
     assert (job.progress.total, job.progress.done, job.progress.failed) == (3, 3, 1)
     assert [failure.subject for failure in scene.catalog.unfollowed[2]] == ["i2"]
     assert scene.catalog.active == 1
+
+
+async def test_it_is_built_while_writes_never_rest(scene: Scene) -> None:
+    """An index that is longer behind than one look lasts catches up all the same."""
+    scene.index.write_s = 0.4
+    scene.catalog.put(0)
+
+    async def writes() -> None:
+        for uid in itertools.count(1):
+            scene.catalog.put(uid)
+            scene.followers.wake(5)
+            await asyncio.sleep(0.02)
+
+    writer = asyncio.create_task(writes())
+    async with asyncio.timeout(20):
+        made = await scene.story.run(scene.job())
+    assert not writer.done()
+    writer.cancel()
+    assert made["state"] == "STATE_READY"
 
 
 async def test_it_may_be_published_at_once(scene: Scene) -> None:

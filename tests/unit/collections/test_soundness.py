@@ -14,8 +14,9 @@ from tests.unit.ingest.fakes import DIMENSION, FragileIndex, ListCatalog, genera
 COUNT = 200
 
 
-async def recall(catalog: ListCatalog, index: FragileIndex) -> float:
-    return await sampled_recall(cast(ImageCatalog, catalog), index, generation())
+async def recall(catalog: ListCatalog, index: FragileIndex, followed: int | None = None) -> float:
+    up_to = catalog.revision if followed is None else followed
+    return await sampled_recall(cast(ImageCatalog, catalog), index, generation(), up_to)
 
 
 async def filled(points: range, of: int = COUNT) -> tuple[ListCatalog, FragileIndex]:
@@ -45,6 +46,13 @@ async def test_what_has_no_embedding_is_not_missed() -> None:
     catalog, index = await filled(range(1, 21), of=20)
     catalog.put(21, embedded=False)
     assert await recall(catalog, index) == 1.0
+
+
+async def test_what_was_written_later_is_not_missed() -> None:
+    catalog, index = await filled(range(1, 41), of=COUNT)
+    assert await recall(catalog, index, followed=40) == 1.0
+    assert await recall(catalog, index, followed=0) == 1.0
+    assert await recall(catalog, index) < 0.5
 
 
 async def test_equally_near_images_stand_for_each_other() -> None:

@@ -166,12 +166,13 @@ class ListCatalog:
 
 
 class FragileIndex(ExactIndex):
-    """An exact index of which the next `failing` writes fail, that can be emptied, and that lists, drops and
-    optimises nothing while it is `away`."""
+    """An exact index of which the next `failing` writes fail, each lasts `write_s`, that can be emptied, and
+    that lists, drops and optimises nothing while it is `away`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failing = 0
+        self.write_s = 0.0
         self.persisted = 0
         self.away = False
 
@@ -195,6 +196,7 @@ class FragileIndex(ExactIndex):
         if self.failing:
             self.failing -= 1
             raise SoutuError(Reason.INDEX_UNAVAILABLE)
+        await asyncio.sleep(self.write_s)
         await super().write(generation, points, gone)
 
     async def persist(self, generation: int) -> None:

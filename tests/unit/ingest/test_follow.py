@@ -1,6 +1,7 @@
 """One follower: its index becomes what the catalogue is, whatever fails on the way."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
@@ -79,6 +80,20 @@ async def following(follower: Follower, revision: int) -> AsyncIterator[None]:
 
 async def held(index: FragileIndex) -> dict[int, int]:
     return dict(await index.entries(1, 0, 100))
+
+
+async def test_it_is_ready_though_writes_never_rest(catalog: ListCatalog, index: FragileIndex) -> None:
+    index.write_s = 0.05
+
+    async def writes() -> None:
+        for uid in itertools.count(1):
+            catalog.put(uid)
+            await asyncio.sleep(0.01)
+
+    writer = asyncio.create_task(writes())
+    async with following(follower_of(catalog, index, Embeddings()), 20):
+        assert not writer.done()
+        writer.cancel()
 
 
 async def test_the_index_becomes_what_the_catalogue_is(
