@@ -21,7 +21,6 @@ from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.wire import JOB_HEAD, READY, pack_answer, pack_refusal, unpack_job
 
 OUT_OF_MEMORY = 3
-_NICENESS = 5  # the server's event loop, which everybody waits for, comes first
 # The parent, whose count decides, kills first; these are for when there is no parent any more.
 _PATIENCE, _PATIENCE_ASLEEP = 4, 10
 
@@ -33,7 +32,6 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the parent decides when a decoder ends
     _prepare_codecs(limits)
     _restrict(limits.memory_bytes)
-    os.nice(_NICENESS)
     with socket.socket(fileno=os.dup(0)) as service:
         service.sendall(READY)
         _serve(service, limits)

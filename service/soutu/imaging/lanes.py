@@ -8,48 +8,54 @@ from soutu.imaging.process import DecoderProcess
 class Slot:
     """A place for one decoder; vacant until the next job where one could not be started.
 
-    `aside` while another slot stands in for it; `slow` once its decoder has given way; `starved` where its
-    job ended since others kept it from computing.
+    `aside` while it does not go round; `slow` once its decoder has given way; `starved` where its job ended
+    since others kept it from computing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, aside: bool = False) -> None:
         self.decoder: DecoderProcess | None = None
         self.slow = False
-        self.aside = False
+        self.aside = aside
         self.starved = False
 
 
 class Lanes:
-    """`size` slots go round; one that is set aside is stood in for by another until its job is done."""
+    """`size` slots go round; one that is set aside is stood in for by another while that is needed."""
 
     def __init__(self, size: int) -> None:
         self.slots = [Slot() for _ in range(size)]
-        self._size = size
-        self._aside = 0
+        self._size = self._round = size
         self._reserve: list[Slot] = []
         self._idle: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
+
+    @property
+    def full(self) -> bool:
+        """Whether as many slots go round as should."""
+        return self._round == self._size
 
     async def free(self) -> Slot:
         """The next slot that is free; first come, first served."""
         return await self._idle.get()
 
-    def set_aside(self, slot: Slot) -> None:
-        """The slot's job takes long: another slot goes round instead, unless as many as `size` do already."""
-        if self._aside == self._size:
-            return
-        self._aside += 1
+    def set_aside(self, slot: Slot) -> Slot | None:
+        """The slot's job takes long: answers which slot is to go round instead, by being given back as soon
+        as it has a decoder. None where every other one is needed, too: then this one goes on going round."""
+        if not self._reserve and len(self.slots) == 2 * self._size:
+            return None
+        self._round -= 1
         slot.aside = True
-        self._idle.put_nowait(self._reserve.pop() if self._reserve else self._another())
+        return self._reserve.pop() if self._reserve else self._another()
 
     def give_back(self, slot: Slot) -> None:
-        """The slot's job is done: it goes round again, or into the reserve where another does instead."""
+        """The slot is free: it goes round, or into the reserve where enough others do."""
         slot.slow = slot.starved = False
+        if slot.aside and self.full:
+            self._reserve.append(slot)
+            return
         if slot.aside:
             slot.aside = False
-            self._aside -= 1
-            self._reserve.append(slot)
-        else:
-            self._idle.put_nowait(slot)
+            self._round += 1
+        self._idle.put_nowait(slot)
 
     async def drained(self) -> None:
         """Takes every slot that goes round, for good."""
@@ -57,6 +63,6 @@ class Lanes:
             await self._idle.get()
 
     def _another(self) -> Slot:
-        slot = Slot()
+        slot = Slot(aside=True)
         self.slots.append(slot)
         return slot

@@ -109,7 +109,7 @@ class DecodePool:
         refusal: the task keeps that, and picture and all would wait for the garbage collector."""
         seconds = self._limits.seconds_allowed(data)
         async with asyncio.timeout(PATIENCE * seconds + _BACKSTOP_S) as deadline:
-            with Overrun(decoder, deadline, seconds, slot, partial(self._lanes.set_aside, slot)):
+            with Overrun(decoder, deadline, seconds, slot, partial(self._stand_in, slot)):
                 return await decoder.exchange(pack_job(data, job))
 
     def _refuse_when_closed(self) -> None:
@@ -123,6 +123,16 @@ class DecodePool:
         assert slot.decoder is not None
         return slot.decoder
 
+    def _stand_in(self, slot: Slot) -> None:
+        """Has another slot go round instead: no job waits for its decoder to be started."""
+        other = self._lanes.set_aside(slot)
+        if other is None:
+            return
+        if other.decoder is not None and other.decoder.alive:
+            self._lanes.give_back(other)
+        else:
+            self._spawn(self._refill(other))
+
     def _put_back(self, slot: Slot) -> None:
         """Frees the slot; a decoder that gave way and may not come back is replaced by a fresh one."""
         if slot.slow and slot.decoder is not None and not slot.decoder.come_back():
@@ -131,9 +141,9 @@ class DecodePool:
             self._lanes.give_back(slot)
 
     async def _refill(self, slot: Slot) -> None:
-        """Replace the slot's decoder; if that fails, or another stands in for it, the next job does."""
+        """Replace the slot's decoder; if that fails, or the slot is not needed, the next job does."""
         try:
-            if slot.aside:
+            if slot.aside and self._lanes.full:
                 await self._end(slot)
             else:
                 await self._fill(slot)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from math import inf
 from pathlib import Path
@@ -17,7 +18,8 @@ from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.wire import ANSWER_BYTES, ANSWER_HEAD, READY
 
 START_TIMEOUT_S = 30.0
-_NICE = 10
+_NICE = 5  # than we are: the event loop, which everybody waits for, comes first, also while they start
+_NICER = 10  # than that, once it gives way
 _SOCKET_BUFFER_BYTES = 1024 * 1024
 _SOURCE_ROOT = str(Path(soutu.__file__).parents[1])
 
@@ -28,7 +30,7 @@ class DecoderProcess:
     def __init__(self, process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
         self._process = process
         self._channel = channel
-        self._niceness = 0  # that it gives itself before it is ready
+        self._niceness = 0  # known once it is ready
 
     @classmethod
     async def start(cls, limits: DecodeLimits) -> Self:
@@ -62,7 +64,7 @@ class DecoderProcess:
 
     def give_way(self) -> bool:
         """Lets whatever else the machine does go first, until `come_back`; False where that cannot be."""
-        return self._set_niceness(min(19, self._niceness + _NICE))
+        return self._set_niceness(min(19, self._niceness + _NICER))
 
     def come_back(self) -> bool:
         """Undoes `give_way`; False where the system does not allow it, as it does not to ordinary users."""
@@ -90,13 +92,22 @@ class DecoderProcess:
         except OSError:
             return []
 
-    async def exchange(self, message: bytes) -> tuple[tuple[int, int, int], bytearray]:
+    async def exchange(self, message: tuple[bytes, bytes]) -> tuple[tuple[int, int, int], bytearray]:
         """Send a job, receive (lengths, body) of its answer; OSError, EOFError or ValueError if it cannot."""
-        await asyncio.get_running_loop().sock_sendall(self._channel, message)
+        await self._send(*message)
         lengths = ANSWER_HEAD.unpack(await self._receive(ANSWER_HEAD.size))
         if sum(lengths) > ANSWER_BYTES:
             raise ValueError("no answer is as long")
         return lengths, await self._receive(sum(lengths))
+
+    async def _send(self, head: bytes, body: bytes) -> None:
+        loop, sent = asyncio.get_running_loop(), 0
+        with suppress(BlockingIOError):
+            sent = self._channel.sendmsg((head, body))
+        if sent < len(head):
+            await loop.sock_sendall(self._channel, head[sent:])
+        if sent < len(head) + len(body):
+            await loop.sock_sendall(self._channel, memoryview(body)[max(sent - len(head), 0) :])
 
     async def _receive(self, length: int) -> bytearray:
         loop = asyncio.get_running_loop()
@@ -131,12 +142,19 @@ def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socke
             env=_environment(),
             start_new_session=True,
         )
+        _give_precedence(process)
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
     return process, ours
+
+
+def _give_precedence(process: "subprocess.Popen[bytes]") -> None:
+    """Makes the process nicer than we are; it costs nobody anything where the system does not let us."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICE))
 
 
 def _environment() -> dict[str, str]:

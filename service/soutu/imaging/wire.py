@@ -25,10 +25,10 @@ READY = b"ready"
 ANSWER_BYTES = 256 * 1024 * 1024  # more than any answer has
 
 
-def pack_job(data: bytes, job: DecodeJob) -> bytes:
-    """The job and the image's bytes as one message."""
+def pack_job(data: bytes, job: DecodeJob) -> tuple[bytes, bytes]:
+    """The job as a message in two parts, of which the second is the image: it may be large to copy."""
     text = _job_text(job)
-    return b"".join((JOB_HEAD.pack(len(text), len(data)), text, data))
+    return JOB_HEAD.pack(len(text), len(data)) + text, data
 
 
 @lru_cache(maxsize=32)

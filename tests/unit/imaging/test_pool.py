@@ -192,7 +192,7 @@ async def test_nonsense_from_a_decoder_is_not_believed() -> None:
     decoder = await DecoderProcess.start(LIMITS)
     try:
         with pytest.raises(EOFError):  # a job that is none: the decoder ends and nothing hangs
-            await decoder.exchange(b"\x04\0\0\0\0\0\0\0nope")
+            await decoder.exchange((b"\x04\0\0\0\0\0\0\0", b"nope"))
     finally:
         await decoder.end()
 

@@ -19,7 +19,7 @@ ANSWER = {"width": 1, "height": 1, "media_type": "image/png", "camera": "", "len
     ],
 )
 def test_a_job_arrives_as_it_was_sent(job: DecodeJob) -> None:
-    message = pack_job(b"image", job)
+    message = b"".join(pack_job(b"image", job))
     text_bytes, data_bytes = JOB_HEAD.unpack(message[: JOB_HEAD.size])
     text = message[JOB_HEAD.size :][:text_bytes]
     assert unpack_job(text) == job
