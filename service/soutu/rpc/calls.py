@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, cast
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from soutu.domain.errors import Reason, SoutuError, Status
 from soutu.observe.logs import logger, request_scope
@@ -21,6 +20,7 @@ from soutu.rpc.access import Access
 from soutu.rpc.admission import Admission, Hold
 from soutu.rpc.errors import code_of, status_of, told, trailers_of
 from soutu.rpc.patience import Patience
+from soutu.rpc.received import Received, reader
 from soutu.rpc.unimplemented import check_implemented
 from soutu.rpc.unread import REQUEST_ID, given_id, unread
 
@@ -79,7 +79,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
         if method in _ENDLESS:
             wrap = self._endless
         wrapped = _forgetting(wrap(method, behaviour, caller, bool(handler.request_streaming)))
-        return make(wrapped, _reader(handler.request_deserializer), handler.response_serializer)
+        return make(wrapped, reader(handler.request_deserializer), handler.response_serializer)
 
     def _refusing(
         self, method: str, refusal: SoutuError, takes_stream: bool
@@ -148,7 +148,9 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
 
         return call
 
-    async def _request(self, method: str, context: Context, is_stream: bool) -> Any:
+    async def _request(
+        self, method: str, context: Context, is_stream: bool
+    ) -> Received | AsyncIterator[Received]:
         """The request, or an iterator of requests; the time that it takes to come is the client's."""
         if not is_stream:
             return await self._patience.only(context)
@@ -204,12 +206,12 @@ class Call:
             self._metrics.request_ended(self._method, code, time.perf_counter() - self._began_s)
             self._scope.__exit__(None, None, None)
 
-    def checked(self, request: Any, hold: Hold | None = None) -> Any:
+    def checked(self, requests: Received | AsyncIterator[Received], hold: Hold | None = None) -> Any:
         """The request, or a stream of requests, each of which is sound, asks for what is implemented and is
         added to what the call holds."""
-        if hasattr(request, "__aiter__"):
-            return _checked_stream(request, hold)
-        return _checked(request, hold)
+        if isinstance(requests, Received):
+            return _checked(requests, hold)
+        return _checked_stream(requests, hold)
 
     def _code(self, error: BaseException) -> str:
         if isinstance(error, grpc.aio.AbortError):
@@ -282,25 +284,15 @@ def fault_of(error: BaseException, method: str) -> SoutuError:
             return SoutuError(Reason.INTERNAL)
 
 
-def _reader(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
-    def read(data: bytes) -> Any:
-        try:
-            return deserialize(data) if deserialize else data
-        except (DecodeError, UnicodeDecodeError):
-            return SoutuError(Reason.REQUEST_MALFORMED)
-
-    return read
-
-
-def _checked(request: Any, hold: Hold | None) -> Any:
-    if isinstance(request, SoutuError):
-        raise request
+def _checked(received: Received, hold: Hold | None) -> Any:
+    if isinstance(received.message, SoutuError):
+        raise received.message
     if hold:
-        hold.add(request.ByteSize())
-    check_implemented(request)
-    return request
+        hold.add(received.size_bytes)
+    check_implemented(received.message)
+    return received.message
 
 
-async def _checked_stream(requests: AsyncIterator[Any], hold: Hold | None) -> AsyncIterator[Any]:
-    async for request in requests:
-        yield _checked(request, hold)
+async def _checked_stream(requests: AsyncIterator[Received], hold: Hold | None) -> AsyncIterator[Any]:
+    async for received in requests:
+        yield _checked(received, hold)

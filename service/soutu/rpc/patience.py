@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 
 from soutu.domain.errors import Reason, SoutuError
+from soutu.rpc.received import Received
 
 # What still comes in to a call that is refused: for how long, how much, and from how many calls it is taken.
 _DROPPED_S = 5.0
@@ -28,19 +28,19 @@ class Patience:
         self._idle_s = idle_s
         self._dropping = 0
 
-    async def only(self, context: Context) -> Any:
+    async def only(self, context: Context) -> Received:
         """The one request of a call; an error in its place where none came."""
         try:
             with self._telling("The client sent no request"):
                 async with asyncio.timeout(self._idle_s):
-                    request = await context.read()
+                    request: Received = await context.read()
         except SoutuError as late:
-            return late
+            return Received(late)
         if request is _END:
-            return SoutuError(Reason.REQUEST_MALFORMED, "The call ended without a request.")
+            return Received(SoutuError(Reason.REQUEST_MALFORMED, "The call ended without a request."))
         return request
 
-    async def all(self, context: Context) -> AsyncIterator[Any]:
+    async def all(self, context: Context) -> AsyncIterator[Received]:
         """The requests of a call, as they come."""
         while True:
             with self._telling("The client sent nothing more"):
@@ -70,8 +70,8 @@ class Patience:
     async def _dropped(self, context: Context) -> int:
         """How large one more request was, at least 1, if one comes soon; 0 at the end."""
         async with asyncio.timeout(_PAUSE_S):
-            request = await context.read()
-        return 0 if request is _END else max(_size(request), 1)
+            request: Received = await context.read()
+        return 0 if request is _END else max(request.size_bytes, 1)
 
     async def send(self, context: Context, answer: Any) -> None:
         """Sends one answer of several; returns once there is room for the next."""
@@ -85,10 +85,3 @@ class Patience:
             yield
         except TimeoutError as error:
             raise SoutuError(Reason.DEADLINE_EXCEEDED, f"{what} for {self._idle_s:g} s.") from error
-
-
-def _size(request: Any) -> int:
-    """Of bytes or a message; of what is neither, as it could not be read, nobody knows."""
-    if isinstance(request, Message):
-        return int(request.ByteSize())
-    return len(request) if isinstance(request, bytes) else 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from google.rpc import status_pb2
 
@@ -11,7 +12,7 @@ from soutu.domain.query import Answer, Query, Subject, pictures_in, with_subject
 from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admission import Admission
-from soutu.rpc.answers import Answers
+from soutu.rpc.answers import Answers, digest_of
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.queries import (
     answer_message,
@@ -34,6 +35,15 @@ _EMBED_LIMIT = 32
 # The share of the time left that a search may wait for min_revision, so that it can still say so.
 _WAIT_SHARE = 0.9
 _FINAL = {Status.RESOURCE_EXHAUSTED, Status.DEADLINE_EXCEEDED, Status.CANCELLED}  # whatever the head is
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One search, the query that was made of it, and its hash; empty where no answer to it is kept."""
+
+    request: search_pb2.SearchRequest
+    query: Query
+    digest: bytes
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
@@ -106,18 +116,17 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
         query = query_of(request, wait_s)
         opening = await self._searches.open(query)
+        asked = Asked(request, query, await digest_of(request, query))
         try:
-            return await self._answered(request, query, opening, context)
+            return await self._answered(asked, opening, context)
         except (HeadMovedError, SoutuError) as error:
             if isinstance(error, SoutuError) and not await self._comes_of_moving(error, opening):
                 raise
-        return await self._answered(request, query, await self._searches.open(query, anew=True), context)
+        return await self._answered(asked, await self._searches.open(query, anew=True), context)
 
-    async def _answered(
-        self, request: search_pb2.SearchRequest, query: Query, opening: Opening, context: Context
-    ) -> search_pb2.SearchResponse:
+    async def _answered(self, asked: Asked, opening: Opening, context: Context) -> search_pb2.SearchResponse:
         """The answer by what was opened, kept or made; HeadMovedError where that holds no more."""
-        key = await self._answers.key(request, opening)
+        query, key = asked.query, self._answers.key(asked.digest, opening)
         if key:
             kept = await self._answers.recall(key)
             self._metrics.cache_read("answers", kept is not None)
@@ -130,7 +139,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             query = with_subjects(query, subjects)
         async with self._turn(subjects, context):
             answer = await self._searches.answer(opening, query)
-        response = answer_message(answer, request)
+        response = answer_message(answer, asked.request)
         if key and answer.current and not answer.degraded:
             self._answers.keep(key, response)
         self._count(answer)

@@ -1,9 +1,12 @@
 """Answers are kept beside their callers, who do not wait for that; whoever asks again does."""
 
 import asyncio
+from hashlib import sha256
+from typing import Any
 
 from soutu.adapters.cache.memory import MemoryCache
-from soutu.rpc.answers import Answers
+from soutu.rpc.answers import Answers, digest_of
+from soutu.rpc.convert.queries import query_of
 from soutu.v1 import search_pb2
 
 RESPONSE = search_pb2.SearchResponse(matches=[search_pb2.Match(score=0.5)])
@@ -33,6 +36,40 @@ async def test_an_answer_that_is_being_kept_is_waited_for() -> None:
     assert recalled is not None
     assert recalled.report.cached
     assert recalled.matches == RESPONSE.matches
+
+
+async def digest(**fields: Any) -> bytes:
+    """Of a search for these pictures, with these other fields."""
+    request = search_pb2.SearchRequest(collection="collections/c")
+    for picture in fields.pop("pictures", (b"picture",)):
+        request.parts.add().image = picture
+    request.MergeFrom(search_pb2.SearchRequest(**fields))
+    return await digest_of(request, query_of(request, 1.0))
+
+
+async def test_a_request_is_told_from_any_other_by_its_hash() -> None:
+    large = bytes(2 * 2**20)
+    different = [
+        await digest(),
+        await digest(pictures=[b"another"]),
+        await digest(pictures=[b"picture", b"picture"]),
+        await digest(pictures=[sha256(b"picture").digest()]),
+        await digest(pictures=[large]),
+        await digest(pictures=[large + b"1"]),
+        await digest(page_size=5),
+        await digest(explain=True),
+        await digest(filter="rating > 3"),
+    ]
+    assert len(set(different)) == len(different)
+    assert {len(each) for each in different} == {32}
+    assert await digest() == different[0]
+    assert await digest(pictures=[large]) == different[4]
+
+
+async def test_what_may_not_be_kept_has_no_hash() -> None:
+    assert await digest(skip_cache=True) == b""
+    elsewhere = search_pb2.QueryPart(uri="https://example.com/a.jpg")
+    assert await digest(parts=[elsewhere]) == b""
 
 
 async def test_closing_waits_for_what_is_being_kept() -> None:
