@@ -16,6 +16,7 @@ import soutu
 from soutu.domain.errors import Reason, SoutuError
 from soutu.imaging.limits import DecodeLimits
 from soutu.imaging.wire import ANSWER_BYTES, ANSWER_HEAD, READY
+from soutu.observe.precedence import step_back
 
 START_TIMEOUT_S = 30.0
 _NICE = 5  # than we are: the event loop, which everybody waits for, comes first, also while they start
@@ -128,7 +129,7 @@ class DecoderProcess:
 
 
 def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socket]":
-    """Start the child in a session of its own, so that Ctrl-C at a terminal does not reach it."""
+    """Start the child in a process group of its own, so that Ctrl-C at a terminal does not reach it."""
     ours, theirs = socket.socketpair()
     try:
         for end in (ours, theirs):
@@ -140,21 +141,15 @@ def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socke
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # codecs print what strangers' files make them print
             env=_environment(),
-            start_new_session=True,
+            process_group=0,
         )
-        _give_precedence(process)
+        step_back(process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICE))
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
     return process, ours
-
-
-def _give_precedence(process: "subprocess.Popen[bytes]") -> None:
-    """Makes the process nicer than we are; it costs nobody anything where the system does not let us."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICE))
 
 
 def _environment() -> dict[str, str]:

@@ -6,7 +6,6 @@ On a CPU that beats one run over all threads (facts measured for the design: doc
 
 import asyncio
 import math
-import os
 import sys
 import threading
 from collections.abc import Callable, Set
@@ -25,6 +24,7 @@ from soutu.domain.cards import embedding_model
 from soutu.domain.embedding import Vectors
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.model import ModelCard, ModelRef
+from soutu.observe.precedence import step_back
 from soutu.ports import ModelStore
 
 Argument = TypeVar("Argument")
@@ -179,9 +179,9 @@ class OnnxEmbedder:
 
 
 def _step_back() -> None:
-    """This thread leaves the core to the event loop, which all others wait for (Linux knows it by thread)."""
+    """This thread leaves the core to the event loop (Linux knows a niceness by thread)."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        step_back(threading.get_native_id(), _NICENESS)
 
 
 def _chunks(batch: Batch, threads: int) -> list[Batch]:

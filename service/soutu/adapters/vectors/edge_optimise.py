@@ -25,6 +25,7 @@ import qdrant_edge as edge
 from soutu.adapters.vectors.edge_copy import copy_folder, has_room, sync_files
 from soutu.adapters.vectors.edge_names import SETTLED_S, SyncedNames
 from soutu.adapters.vectors.edge_plan import Plan
+from soutu.observe.precedence import step_back
 
 EXIT_OPTIMISED = 0
 EXIT_NOTHING_TO_DO = 10
@@ -47,7 +48,7 @@ def main(parent: int, source: Path, copy: Path, plan: Plan) -> int:
         wanted = _told("full")
     if not wanted:
         return _EXIT_UNWANTED
-    os.nice(_NICENESS)
+    step_back(os.getpid(), min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
     return EXIT_OPTIMISED if _optimise(copy, plan) else EXIT_NOTHING_TO_DO
 
 

@@ -101,7 +101,7 @@ class OptimiserProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
+            process_group=0,  # Ctrl-C at a terminal does not reach it
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
