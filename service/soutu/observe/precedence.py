@@ -10,8 +10,8 @@ def step_back(task: int, niceness: int) -> None:
     niceness, and without taking the core from who is at work whenever it wakes, as a thread that has waited
     may (SCHED_BATCH). Where the system does not allow that, nothing happens.
 
-    Where Linux groups processes by session (sched_autogroup), niceness counts within a session only: those who
-    are to step back behind us must not be given one of their own.
+    Where Linux groups processes by session (sched_autogroup), niceness counts within a session only: who
+    is to step back behind us must not be given one of its own.
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, task, niceness)
