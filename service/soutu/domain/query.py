@@ -14,10 +14,11 @@ from soutu.domain.model import ModelRef
 
 @dataclass(frozen=True, slots=True)
 class ImageBytes:
-    """A picture given in the query itself."""
+    """A picture given in the query itself; `sha256` is that of its bytes, once it is known."""
 
     data: bytes
     region: Region | None = None
+    sha256: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

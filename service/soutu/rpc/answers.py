@@ -9,11 +9,12 @@ import asyncio
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
-from soutu.domain.query import ImageBytes, Query
+from soutu.domain.query import ImageBytes, Query, with_subjects
 from soutu.ports import Cache
 from soutu.search.search import Opening
 from soutu.v1 import search_pb2
@@ -24,17 +25,29 @@ _KEY = struct.Struct(">6sQQQI32s")
 _HASHED_AT_ONCE_BYTES = 1024 * 1024  # a millisecond of the event loop
 
 
+async def hashed(query: Query) -> Query:
+    """The query, whose pictures know their hashes."""
+    pictures = [part.subject for part in query.parts if isinstance(part.subject, ImageBytes)]
+    if not pictures:
+        return query
+    contents = [picture.data for picture in pictures]
+    hashes = iter(await _beside(_hashes, contents, size_bytes=sum(map(len, contents))))
+    subjects = [
+        replace(part.subject, sha256=next(hashes)) if isinstance(part.subject, ImageBytes) else part.subject
+        for part in query.parts
+    ]
+    return with_subjects(query, subjects)
+
+
 async def digest_of(request: search_pb2.SearchRequest, query: Query) -> bytes:
-    """The hash of a request, of which `query` was made; empty where its answer may be neither kept nor
-    recalled. Puts its hash in the place of each picture in the request: a picture of 20 MiB would take 15 ms
-    of everybody's time to be written again."""
+    """The hash of a request, of which the hashed `query` was made; empty where its answer may be neither kept
+    nor recalled. Puts its hash in the place of each picture in the request: a picture of 20 MiB would take
+    15 ms of everybody's time to be written again."""
     if request.skip_cache or _looks_elsewhere(request):
         return b""
-    pictures = [part.subject.data for part in query.parts if isinstance(part.subject, ImageBytes)]
-    hashes = await _beside(_hashes, pictures, size_bytes=sum(map(len, pictures)))
-    given = (part for part in request.parts if part.WhichOneof("subject") == "image")
-    for part, digest in zip(given, hashes, strict=True):
-        part.image = digest
+    for given, part in zip(request.parts, query.parts, strict=True):
+        if isinstance(part.subject, ImageBytes):
+            given.image = part.subject.sha256
     return await _beside(_digest, request, size_bytes=request.ByteSize())
 
 

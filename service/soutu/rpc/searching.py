@@ -12,7 +12,7 @@ from soutu.domain.query import Answer, Query, Subject, pictures_in, with_subject
 from soutu.ingest.courtesy import Courtesy
 from soutu.observe.metrics import Metrics
 from soutu.rpc.admission import Admission
-from soutu.rpc.answers import Answers, digest_of
+from soutu.rpc.answers import Answers, digest_of, hashed
 from soutu.rpc.calls import Context
 from soutu.rpc.convert.queries import (
     answer_message,
@@ -114,7 +114,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
     async def _search(self, request: search_pb2.SearchRequest, context: Context) -> search_pb2.SearchResponse:
         left_s = context.time_remaining()
         wait_s = self._wait_s if left_s is None else min(left_s * _WAIT_SHARE, self._wait_s)
-        query = query_of(request, wait_s)
+        query = await hashed(query_of(request, wait_s))
         opening = await self._searches.open(query)
         asked = Asked(request, query, await digest_of(request, query))
         try:

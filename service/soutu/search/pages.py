@@ -124,8 +124,8 @@ def _hash_of_parts(parts: tuple[Part, ...]) -> bytes:
 
 def _bytes_of(part: Part) -> bytes:
     match part.subject:
-        case ImageBytes(data, region):
-            return hashlib.sha256(data).digest() + repr(region).encode()
+        case ImageBytes(data, region, sha256):
+            return (sha256 or hashlib.sha256(data).digest()) + repr(region).encode()
         case ImageUri(uri, region, _):
             return repr((uri, region)).encode()
         case StoredImage(image_id, region):

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from soutu.adapters.cache.memory import MemoryCache
-from soutu.rpc.answers import Answers, digest_of
+from soutu.rpc.answers import Answers, digest_of, hashed
 from soutu.rpc.convert.queries import query_of
 from soutu.v1 import search_pb2
 
@@ -44,7 +44,7 @@ async def digest(**fields: Any) -> bytes:
     for picture in fields.pop("pictures", (b"picture",)):
         request.parts.add().image = picture
     request.MergeFrom(search_pb2.SearchRequest(**fields))
-    return await digest_of(request, query_of(request, 1.0))
+    return await digest_of(request, await hashed(query_of(request, 1.0)))
 
 
 async def test_a_request_is_told_from_any_other_by_its_hash() -> None:
