@@ -14,12 +14,13 @@ _LOOK_S = 0.25
 
 async def caught_up(
     job: Job, catalog: Catalog, followers: Followers, collection_id: str, generation: Generation
-) -> None:
-    """Returns once the index has everything that was there at the call, and nearly all that came meanwhile;
-    says in the job's progress how far it is. GENERATION_NOT_FOUND when it is deleted meanwhile.
+) -> int:
+    """The revision up to which the index has everything, once that is all that was there at the call, and
+    nearly all that came meanwhile; says in the job's progress how far it is. GENERATION_NOT_FOUND when it is
+    deleted meanwhile.
 
-    It is no moving target that is waited for: an index that is always a moment behind writes that never rest
-    would not reach it.
+    A target stays until it is reached; only then is a later one set, where more than a few changes are
+    missing. An index that is always a moment behind writes that never rest would not reach one that moves.
     """
     target: int | None = None
     while True:
@@ -33,5 +34,5 @@ async def caught_up(
         if await followers.reached(generation, target, _LOOK_S):
             if now - followers.followed(generation) <= NEARLY:
                 job.progress = replace(job.progress, done=total)
-                return
+                return target
             target = now

@@ -59,10 +59,10 @@ class Generations:
         """The work of a generation operation."""
         generation = await self._own(job.operation)
         self._followers.add(generation)
-        await self._caught_up(job, generation)
+        followed = await self._caught_up(job, generation)
         failed = len(await failed_subjects(self._catalog, job.operation.uid))
         job.progress = replace(job.progress, failed=failed)
-        await self._prove(job, generation)
+        await self._prove(job, generation, followed)
         await self._catalog.set_generation_state(generation.uid, GenerationState.READY)
         if job.operation.request["publish"]:
             await self.publish(job.operation.collection_id, generation.id)
@@ -122,29 +122,29 @@ class Generations:
             raise SoutuError(Reason.GENERATION_NOT_FOUND)
         return head.generation
 
-    async def _caught_up(self, job: Job, generation: Generation) -> None:
+    async def _caught_up(self, job: Job, generation: Generation) -> int:
         collection_id = job.operation.collection_id
-        await caught_up(job, self._catalog, self._followers, collection_id, generation)
+        return await caught_up(job, self._catalog, self._followers, collection_id, generation)
 
-    async def _prove(self, job: Job, generation: Generation) -> None:
-        """GENERATION_UNSOUND if the index finds too few of the true nearest images, each time it is asked."""
+    async def _prove(self, job: Job, generation: Generation, followed: int) -> None:
+        """GENERATION_UNSOUND if the index, which has everything up to a revision, finds too few of the true
+        nearest images, each time it is asked."""
         for _ in range(_SAMPLES):
-            followed = self._followers.followed(generation)
             if await sampled_recall(self._catalog, self._index, generation, followed) >= _LEAST_RECALL:
                 return
-            await self._caught_up(job, generation)
+            followed = await self._caught_up(job, generation)
         raise SoutuError(Reason.GENERATION_UNSOUND)
 
     async def _switched(self, head: Head) -> bool:
         end = self._clock.monotonic() + HOLD_S
 
-        async def followed(revision: int) -> bool:
+        async def has_followed(revision: int) -> bool:
             left_s = max(end - self._clock.monotonic(), 0.0)
             return await self._followers.reached(head.generation, revision, left_s)
 
         async with self._commits.hold(head.collection.uid):
             while self._clock.monotonic() < end:  # again if a commit was still under way
-                if await self._catalog.publish_generation(head.generation, followed):
+                if await self._catalog.publish_generation(head.generation, has_followed):
                     return True
             return False
 

@@ -86,12 +86,12 @@ class Rebuilds:
         raise SoutuError(Reason.PUBLISH_LATE)
 
     async def _swapped(self, head: Head, new: Generation) -> bool:
-        async def followed(revision: int) -> bool:
+        async def has_followed(revision: int) -> bool:
             return await self._followers.reached(new, revision, HOLD_S / _COMMITS)
 
         async with self._commits.hold(head.collection.uid):
             for _ in range(_COMMITS):  # again if a commit was still under way
-                if await self._catalog.replace_generation(head.generation, new, followed):
+                if await self._catalog.replace_generation(head.generation, new, has_followed):
                     return True
             return False
 

@@ -26,6 +26,9 @@ class Lanes:
         self.slots = [Slot() for _ in range(size)]
         self._size = self._round = size
         self._reserve: list[Slot] = []
+        self._waiting: list[
+            Slot
+        ] = []  # their jobs take long, and there was no other slot to go round instead
         self._idle: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
 
     @property
@@ -39,8 +42,10 @@ class Lanes:
 
     def set_aside(self, slot: Slot) -> Slot | None:
         """The slot's job takes long: answers which slot is to go round instead, by being given back as soon
-        as it has a decoder. None where every other one is needed, too: then this one goes on going round."""
+        as it has a decoder. None where every other one is needed, too: then this one goes on going round
+        until another is free."""
         if not self._reserve and len(self.slots) == 2 * self._size:
+            self._waiting.append(slot)
             return None
         self._round -= 1
         slot.aside = True
@@ -49,6 +54,11 @@ class Lanes:
     def give_back(self, slot: Slot) -> None:
         """The slot is free: it goes round, or into the reserve where enough others do."""
         slot.slow = slot.starved = False
+        if slot in self._waiting:
+            self._waiting.remove(slot)
+        if slot.aside and self.full and self._waiting:
+            self._waiting.pop(0).aside = True
+            self._round -= 1
         if slot.aside and self.full:
             self._reserve.append(slot)
             return

@@ -143,7 +143,7 @@ class DecodePool:
     async def _refill(self, slot: Slot) -> None:
         """Replace the slot's decoder; if that fails, or the slot is not needed, the next job does."""
         try:
-            if slot.aside and self._lanes.full:
+            if self._closed or (slot.aside and self._lanes.full):
                 await self._end(slot)
             else:
                 await self._fill(slot)

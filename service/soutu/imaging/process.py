@@ -143,7 +143,7 @@ def _spawn(limits: DecodeLimits) -> "tuple[subprocess.Popen[bytes], socket.socke
             env=_environment(),
             process_group=0,
         )
-        step_back(process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICE))
+        step_back(process.pid, _NICE)
     except BaseException:
         ours.close()
         raise

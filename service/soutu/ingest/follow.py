@@ -136,9 +136,14 @@ class Follower:
 
     async def _step(self) -> None:
         self._wake.clear()
-        if await self._take_over() or await self._clear_suspects():
+        taken = await self._take_over()
+        if taken == _SHARD:
+            await self._persist_when_due()
             return
-        await self._keep_house()
+        cleared = await self._clear_suspects()
+        await self._keep_house()  # also where writes never rest
+        if taken or cleared:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pause_s()):  # wait_for of 3.11 may swallow a cancellation
                 await self._wake.wait()

@@ -93,7 +93,7 @@ class Calls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in
                     await self._patience.drop(context)
                 raise refusal
 
-        return grpc.stream_unary_rpc_method_handler(refuse)
+        return grpc.stream_unary_rpc_method_handler(refuse, reader(None))
 
     def _single(self, method: str, behaviour: Any, caller: str, takes_stream: bool) -> Any:
         async def call(_: Any, context: Context) -> Any:

@@ -71,3 +71,20 @@ async def test_no_more_than_twice_as_many_come_about(lanes: Lanes) -> None:
     for each in (*stuck, *slow):
         lanes.give_back(each)
     await asyncio.wait_for(lanes.drained(), 1)
+    assert await taken(lanes) == []
+
+
+async def test_a_stand_in_that_is_late_goes_round_for_the_next_one_that_takes_long(lanes: Lanes) -> None:
+    slow = await taken(lanes)
+    others = [lanes.set_aside(each) for each in slow]
+    for each in slow:  # done before the others are there
+        lanes.give_back(each)
+    again = await taken(lanes)
+    assert [lanes.set_aside(each) for each in again] == [None, None]
+    for other in others:
+        assert other is not None
+        lanes.give_back(other)
+    assert {*await taken(lanes)} == {*others}
+    for each in again:
+        lanes.give_back(each)
+    assert await taken(lanes) == []  # they wait in the reserve

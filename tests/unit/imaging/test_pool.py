@@ -288,3 +288,38 @@ async def test_close_waits_for_slow_pictures_and_ends_those_who_stood_in() -> No
 def deep_png(number: int) -> bytes:
     """50 megapixels of 16 bits, which take a second or more; each number another file."""
     return _deep_png(16, 0, 1) + bytes([number])
+
+
+async def test_a_picture_that_does_not_fit_the_socket_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soutu.imaging.process._SOCKET_BUFFER_BYTES", 4096)
+    large = encoded(scene(1200, 900), "BMP")
+    assert len(large) > 3_000_000
+    pool = await opened(1, LIMITS)
+    try:
+        for picture in (large, PHOTO, large):
+            there, here = await pool.decode(picture, JOB), decode(picture, JOB, LIMITS)
+            assert there.pixels is not None
+            assert (there.pixels == here.pixels).all()
+    finally:
+        await pool.close()
+
+
+async def test_no_picture_waits_for_a_stand_in_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = await opened(2, LIMITS)
+    starts, go = DecoderProcess.start, asyncio.Event()
+
+    async def late(limits: DecodeLimits) -> DecoderProcess:
+        await go.wait()
+        return await starts(limits)
+
+    monkeypatch.setattr(DecoderProcess, "start", late)
+    slow = asyncio.create_task(pool.decode(deep_png(1), JOB))
+    try:
+        await asyncio.sleep(0.2)
+        for _ in range(4):
+            assert (await asyncio.wait_for(pool.decode(PHOTO, JOB), 5)).width == 300
+        assert not slow.done()
+    finally:
+        go.set()
+        await slow
+        await pool.close()

@@ -82,7 +82,9 @@ async def held(index: FragileIndex) -> dict[int, int]:
     return dict(await index.entries(1, 0, 100))
 
 
-async def test_it_is_ready_though_writes_never_rest(catalog: ListCatalog, index: FragileIndex) -> None:
+async def test_it_is_ready_and_keeps_house_though_writes_never_rest(
+    catalog: ListCatalog, index: FragileIndex
+) -> None:
     index.write_s = 0.05
 
     async def writes() -> None:
@@ -91,8 +93,15 @@ async def test_it_is_ready_though_writes_never_rest(catalog: ListCatalog, index:
             await asyncio.sleep(0.01)
 
     writer = asyncio.create_task(writes())
-    async with following(follower_of(catalog, index, Embeddings()), 20):
+    follower = follower_of(catalog, index, Embeddings())
+    async with following(follower, 20):
+        persisted = index.persisted
+        follower.suspect([3])
+        await index.write(1, [], [3])
+        await asyncio.wait_for(follower.reached(follower.followed + 60), WAIT_S)
         assert not writer.done()
+        assert index.persisted > persisted
+        assert 3 in await held(index)
         writer.cancel()
 
 

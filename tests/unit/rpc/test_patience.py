@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
+import pytest
 
 from soutu.rpc.patience import Patience
 from soutu.rpc.received import Received, reader
@@ -73,9 +75,10 @@ async def test_half_of_the_time_that_is_left_is_left() -> None:
     assert caller.taken > 1
 
 
-async def test_who_sends_much_is_cut_off() -> None:
+@pytest.mark.parametrize("deserialize", [StreamUploadImageRequest.FromString, None])
+async def test_who_sends_much_is_cut_off(deserialize: Callable[[bytes], Any] | None) -> None:
     message = StreamUploadImageRequest(chunk=bytes(MIB)).SerializeToString()
-    caller = Caller(1_000, reader(StreamUploadImageRequest.FromString)(message))
+    caller = Caller(1_000, reader(deserialize)(message))
     await dropped(Patience(60), caller)
     assert 40 < caller.taken < 60
 

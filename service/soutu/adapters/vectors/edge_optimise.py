@@ -48,7 +48,7 @@ def main(parent: int, source: Path, copy: Path, plan: Plan) -> int:
         wanted = _told("full")
     if not wanted:
         return _EXIT_UNWANTED
-    step_back(os.getpid(), min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
+    step_back(os.getpid(), _NICENESS)
     return EXIT_OPTIMISED if _optimise(copy, plan) else EXIT_NOTHING_TO_DO
 
 
