@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "settings": frozenset({"domain"}),
     "ports": frozenset({"domain"}),
     "filters": frozenset({"domain"}),
-    "imaging": frozenset({"domain"}),
+    "imaging": frozenset({"domain", "observe.precedence"}),
     "texts": frozenset({"domain", "ports"}),
     "operations": frozenset({"domain", "ports", "observe"}),
     "search": frozenset({"domain", "ports", "filters", "imaging", "texts", "observe"}),
