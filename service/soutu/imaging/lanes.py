@@ -26,9 +26,7 @@ class Lanes:
         self.slots = [Slot() for _ in range(size)]
         self._size = self._round = size
         self._reserve: list[Slot] = []
-        self._waiting: list[
-            Slot
-        ] = []  # their jobs take long, and there was no other slot to go round instead
+        self._waiting: list[Slot] = []  # for another that could go round instead
         self._idle: asyncio.LifoQueue[Slot] = asyncio.LifoQueue()
 
     @property
