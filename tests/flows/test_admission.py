@@ -56,6 +56,14 @@ class Busy:
         request = SearchRequest(collection=NAME, parts=[QueryPart(image=picture)])
         return self.served.stubs.search.Search.future(request, timeout=60)
 
+    def filled(self, seed: int) -> "list[grpc.Future[SearchResponse]]":
+        """Searches under way: a slow one, which has its turn, and three that wait."""
+        slow = self.begun(slow_picture(seed))
+        assert self.queue_is(1, 0)
+        others = [self.begun(pictures.jpeg(10 * seed + number)) for number in range(3)]
+        assert self.queue_is(1, 3)
+        return [slow, *others]
+
     def queue_is(self, running: int, waiting: int) -> bool:
         """Whether the queue of queries comes to be so."""
         return until(
@@ -85,10 +93,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
 
 def test_a_cancelled_search_leaves_its_place_and_runs_no_inference(busy: Busy) -> None:
     embedded = busy.counter("soutu_images_embedded_total")
-    first = busy.begun(slow_picture(1))
-    assert busy.queue_is(1, 0)
-    others = [busy.begun(pictures.jpeg(seed)) for seed in (11, 12, 13)]
-    assert busy.queue_is(1, 3)
+    first, *others = busy.filled(1)
     for each in others:
         each.cancel()
     assert busy.queue_is(1, 0)
@@ -108,8 +113,7 @@ def test_a_search_that_is_cancelled_while_it_decodes_runs_no_inference(busy: Bus
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_again(busy: Busy) -> None:
-    waiting = [busy.begun(slow_picture(seed)) for seed in (3, 21, 22, 23)]  # whichever of them comes first
-    assert busy.queue_is(1, 3)
+    waiting = busy.filled(3)
     began_s = time.monotonic()
     with pytest.raises(grpc.RpcError) as caught:
         busy.begun(pictures.jpeg(24)).result()
@@ -125,13 +129,12 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_again(busy: Busy) ->
 
 def test_what_needs_no_model_does_not_wait_for_what_does(busy: Busy) -> None:
     dimension = busy.served.client.models.get("models/gradient-color").dimension
-    waiting = [busy.begun(slow_picture(seed)) for seed in (4, 31, 32, 33)]
-    assert busy.queue_is(1, 3)
+    waiting = busy.filled(4)
     vector = Vector(values=[1.0] * dimension)
     search = SearchRequest(collection=NAME, parts=[QueryPart(vector=vector)])
     assert busy.served.stubs.search.Search(search, timeout=10).matches
     assert busy.served.client.images.get("one", collection="busy").name == f"{NAME}/images/one"
-    assert not all(each.done() for each in waiting)
+    assert not waiting[0].done()
     assert all(each.result().matches for each in waiting)
 
 
