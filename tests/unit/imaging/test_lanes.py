@@ -26,10 +26,16 @@ async def taken(lanes: Lanes) -> list[Slot]:
         return free
 
 
-async def test_a_stand_in_goes_round_once_it_is_given_back(lanes: Lanes) -> None:
+async def set_aside(lanes: Lanes) -> tuple[Slot, Slot]:
+    """A slot whose job takes long, and its stand-in, which is still to be given back."""
     slow = await lanes.free()
     other = lanes.set_aside(slow)
     assert other is not None
+    return slow, other
+
+
+async def test_a_stand_in_goes_round_once_it_is_given_back(lanes: Lanes) -> None:
+    _, other = await set_aside(lanes)
     assert len(await taken(lanes)) == 1  # nobody is handed one that has no decoder yet
     lanes.give_back(other)
     assert await taken(lanes) == [other]
@@ -37,9 +43,7 @@ async def test_a_stand_in_goes_round_once_it_is_given_back(lanes: Lanes) -> None
 
 
 async def test_a_slot_that_is_done_before_its_stand_in_is_there_goes_round_again(lanes: Lanes) -> None:
-    slow = await lanes.free()
-    other = lanes.set_aside(slow)
-    assert other is not None
+    slow, other = await set_aside(lanes)
     lanes.give_back(slow)
     lanes.give_back(other)
     free = await taken(lanes)
@@ -49,9 +53,7 @@ async def test_a_slot_that_is_done_before_its_stand_in_is_there_goes_round_again
 
 
 async def test_one_that_was_stood_in_for_waits_in_the_reserve(lanes: Lanes) -> None:
-    slow = await lanes.free()
-    other = lanes.set_aside(slow)
-    assert other is not None
+    slow, other = await set_aside(lanes)
     lanes.give_back(other)
     lanes.give_back(slow)
     assert slow not in await taken(lanes)
