@@ -105,10 +105,13 @@ class Answers:
     def keep(self, key: bytes, response: search_pb2.SearchResponse) -> None:
         """Keeps an answer that is current and that nothing was left out of; nobody waits for that."""
         if key not in self._keeping:
-            keeping = asyncio.create_task(self._cache.put(key, response.SerializeToString()))
+            keeping = asyncio.create_task(self._kept(key, response))
             self._keeping[key] = keeping
             keeping.add_done_callback(lambda _: self._keeping.pop(key))
 
     async def close(self) -> None:
         """Waits for what is being kept."""
         await asyncio.gather(*self._keeping.values())
+
+    async def _kept(self, key: bytes, response: search_pb2.SearchResponse) -> None:
+        await self._cache.put(key, response.SerializeToString())

@@ -264,13 +264,16 @@ class Searches:
         """The `limit` nearest in the scope of all, then of each favoured one."""
         generation, size = head.generation, candidates or head.generation.index.candidates
         followed = self._following.followed(generation)
-        nearest = (
-            self._index.nearest(
+
+        async def nearest(scope: Scope) -> Sequence[Candidate]:
+            (found,) = await self._index.nearest(
                 generation.uid, vector[None], limit, candidates=size, scope=scope, revision=followed
             )
-            for scope in (aims.scope, *aims.favoured)
-        )
-        return [found for (found,) in await asyncio.gather(*nearest)]
+            return found
+
+        if not aims.favoured:
+            return [await nearest(aims.scope)]
+        return await asyncio.gather(*map(nearest, (aims.scope, *aims.favoured)))
 
     async def _join(
         self, opening: Opening, candidates: Sequence[Candidate], aims: Aims

@@ -6,16 +6,16 @@ import random
 import struct
 import time
 import zlib
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from soutu.adapters.breaker import Breaker
+from soutu.adapters.cache.redis_line import RedisLine
 from soutu.domain.errors import Reason, SoutuError
 from soutu.observe.logs import logger
 
@@ -23,55 +23,63 @@ _PREFIX = b"soutu:"
 _HEAD = struct.Struct(">4sId")  # magic, CRC-32 of the value, when it expires in seconds since 1970
 _MAGIC = b"stu1"
 _REMAKING_S = 0.1  # what it takes to make a value anew, roughly
-_CONNECTIONS = 64
 _SCANNED = 1_000
 _CLEARED_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 _FIRST_REST_S, _LONGEST_REST_S = 0.5, 5.0
-_Answer = TypeVar("_Answer")
 _log = logger(__name__)
 
 
 class RedisCache:
     """The Cache port on a Redis that may be gone, slow, full, or hold what others put there.
 
-    A read or write takes at most `wait_s`; after one that failed, Redis is left alone for a
-    while, longer each time. Values live for `expiry_s`, and shortly before the end a few of their readers are
-    told that there is none, one of whom makes it anew before all need to (Vattani, Chierichetti, Lowenstein:
-    Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
+    A read takes at most `wait_s`, and a write is not waited for; after one that failed, Redis is left alone
+    for a while, longer each time. Values live for `expiry_s`, and shortly before the end a few of their
+    readers are told that there is none, one of whom makes it anew before all need to (Vattani, Chierichetti,
+    Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
     """
 
-    def __init__(self, client: Redis, expiry_s: float, wait_s: float) -> None:
-        self._client = client
+    def __init__(self, line: RedisLine, expiry_s: float, wait_s: float) -> None:
+        self._line = line
         self._expiry_s = expiry_s
         self._wait_s = wait_s
         self._breaker = Breaker(_FIRST_REST_S, _LONGEST_REST_S)
 
     @classmethod
     def connected(cls, url: str, *, expiry_s: float, wait_s: float) -> Self:
-        """The cache at a URL such as redis://host:6379/0; connections are made when they are needed."""
-        client = Redis.from_url(
-            url,
-            socket_timeout=None,  # its own would be a task for every command
-            max_connections=_CONNECTIONS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        return cls(client, expiry_s, wait_s)
+        """The cache at a URL such as redis://host:6379/0; connects when it is first asked."""
+        pool = ConnectionPool.from_url(url, protocol=2, socket_timeout=None, retry=Retry(NoBackoff(), 0))
+        return cls(RedisLine(pool), expiry_s, wait_s)
 
     async def get(self, key: bytes) -> bytes | None:
         """What was put under the key, if it can be had in time."""
-        stored = await self._tried(lambda: self._client.get(_PREFIX + key))
+        if self._breaker.open:
+            return None
+        try:
+            stored = await self._answer(b"GET", _PREFIX + key)
+        except (RedisError, OSError) as error:
+            self._failed(error)
+            return None
+        self._breaker.succeeded()
         return _opened(stored) if isinstance(stored, bytes) else None
 
     async def put(self, key: bytes, value: bytes) -> None:
-        """Keeps the value if that can be done in time."""
+        """Has the value kept, if Redis does its part; reads of this process find it from now on."""
+        if self._breaker.open:
+            return
         sealed = _sealed(value, time.time() + self._expiry_s)
         life_ms = max(1, round(1_000 * self._expiry_s))
-        await self._tried(lambda: self._client.set(_PREFIX + key, sealed, px=life_ms))
+        try:
+            async with asyncio.timeout(self._wait_s):
+                kept = await self._line.send(b"SET", _PREFIX + key, sealed, b"PX", life_ms)
+        except (RedisError, OSError) as error:
+            self._failed(error)
+            return
+        kept.add_done_callback(self._heard)
 
     async def ping(self) -> None:
         """Returns if Redis answers, whether it rests just now or not; CACHE_UNAVAILABLE."""
         try:
-            await self._in_time(self._client.ping())
+            await self._answer(b"PING")
         except (AuthenticationError, ResponseError) as error:
             sentence = "The Redis of cache.url refuses us: do user and password fit?"
             raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
@@ -93,33 +101,40 @@ class RedisCache:
             raise SoutuError(Reason.CACHE_UNAVAILABLE) from error
 
     async def close(self) -> None:
-        """Closes the connections."""
-        await self._client.aclose()
+        """Closes the connection, once what was written is there or the time for it is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._line.close()
+        self._line.hang_up()
 
     async def _unlink_all(self) -> None:
-        cursor = None
-        while cursor != 0:
-            scanned = self._client.scan(cursor or 0, _PREFIX + b"*", count=_SCANNED)
-            cursor, keys = await self._in_time(scanned)
+        cursor = b"0"
+        while True:
+            cursor, keys = await self._answer(b"SCAN", cursor, b"MATCH", _PREFIX + b"*", b"COUNT", _SCANNED)
             if keys:
-                await self._in_time(self._client.unlink(*keys))
+                await self._answer(b"UNLINK", *keys)
+            if cursor == b"0":
+                return
 
-    async def _in_time(self, work: Awaitable[_Answer]) -> _Answer:
-        async with asyncio.timeout(self._wait_s):
-            return await work
-
-    async def _tried(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """What `work` answers; None while Redis does not do its part."""
-        if self._breaker.open:
-            return None
+    async def _answer(self, *command: bytes | str | int) -> Any:
+        """What Redis answers in time. A line on which it does not is given up: it may be lost unnoticed."""
         try:
-            answer = await self._in_time(work())
-        except (RedisError, OSError) as error:
-            self._breaker.failed()
-            _log.warning("the cache rests", seconds=self._breaker.rest_s, cause=type(error).__name__)
-            return None
-        self._breaker.succeeded()
-        return answer
+            async with asyncio.timeout(self._wait_s):
+                return await (await self._line.send(*command))
+        except TimeoutError:
+            self._line.hang_up()
+            raise
+
+    def _heard(self, kept: "asyncio.Future[Any]") -> None:
+        """What has become of a write."""
+        if not kept.cancelled() and (error := kept.exception()):
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if self._breaker.open:  # it is known already
+            return
+        self._breaker.failed()
+        _log.warning("the cache rests", seconds=self._breaker.rest_s, cause=type(error).__name__)
 
 
 def _sealed(value: bytes, expires: float) -> bytes:

@@ -7,6 +7,7 @@ asynchronous engine makes of it, by which every step changes stacks.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pymysql.err import Error, OperationalError
@@ -15,6 +16,7 @@ from sqlalchemy import Dialect, Select
 from soutu.adapters.catalog.mysql_connection import MendedConnection
 
 Connect = Callable[[], Awaitable[MendedConnection]]
+_LENGTHS_KEPT = 64
 
 
 class QuickReads:
@@ -83,18 +85,38 @@ class QuickReads:
 
 
 class _Prepared:
-    """A statement in the server's language, made once; only lists of values are put in each time."""
+    """A statement in the server's language, made once for each length of its lists."""
 
     def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
         self._compiled = statement.compile(dialect=dialect)
+        self._lists = sorted(each.key for each in self._compiled.bind_names if each.expanding)
+        self._expanded: dict[tuple[int, ...], _Expanded] = {}
         kinds = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
         readers = [kind.result_processor(dialect, None) for kind in kinds]
         self._readers = [(place, reader) for place, reader in enumerate(readers) if reader]
 
-    def bound(self, parameters: Mapping[str, object]) -> tuple[str, Sequence[object]]:
+    def bound(self, parameters: Mapping[str, Any]) -> tuple[str, Sequence[object]]:
         """The statement with its lists in, and the values in the order of their places."""
+        lengths = tuple(len(parameters[name]) for name in self._lists)
+        expanded = self._expanded.get(lengths)
+        if expanded is None:
+            if len(self._expanded) == _LENGTHS_KEPT:
+                self._expanded.clear()
+            expanded = self._expanded[lengths] = self._expand(parameters)
+        given = {**self._compiled.params, **parameters}
+        values = [given[name] if nth is None else given[name][nth] for name, nth in expanded.places]
+        return expanded.sql, values
+
+    def _expand(self, parameters: Mapping[str, Any]) -> "_Expanded":
         state = self._compiled.construct_expanded_state(dict(parameters))
-        return state.statement, state.positional_parameters
+        within: dict[str, tuple[str, int | None]] = {
+            single: (name, nth)
+            for name, singles in state.parameter_expansion.items()
+            for nth, single in enumerate(singles)
+        }
+        return _Expanded(
+            state.statement, [within.get(each, (each, None)) for each in state.positiontup or ()]
+        )
 
     def values(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows with their values as the statement's types have them."""
@@ -105,3 +127,12 @@ class _Prepared:
         for place, reader in self._readers:
             values[place] = reader(values[place])
         return tuple(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expanded:
+    """A statement for lists of certain lengths, and the parameter that is bound at each place: its name, and
+    the place in it where it is a list."""
+
+    sql: str
+    places: Sequence[tuple[str, int | None]]

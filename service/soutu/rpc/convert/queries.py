@@ -120,7 +120,15 @@ def _vector(message: search_pb2.Vector, field: str) -> Vector:
         raise invalid_field(f"{field}.float16_values", "must have two bytes per component")
     if message.float16_values:
         return np.frombuffer(message.float16_values, "<f2").astype(np.float32)
-    return np.fromiter(message.values, np.float32, len(message.values))
+    return _floats(message)
+
+
+def _floats(message: search_pb2.Vector) -> Vector:
+    """`values`, out of the message's encoding, which ends with them as little-endian float32 (packed, as
+    proto3 has it): one by one, 2,048 of them would take the event loop a tenth of a millisecond."""
+    message.DiscardUnknownFields()
+    encoded, count = message.SerializeToString(), len(message.values)
+    return np.frombuffer(encoded[len(encoded) - 4 * count :], "<f4").astype(np.float32)
 
 
 def _excluded(request: search_pb2.SearchRequest, name: CollectionName) -> frozenset[str]:
