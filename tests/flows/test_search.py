@@ -1,6 +1,7 @@
 """Pictures found by pictures, by stored images, by vectors, and by combinations of them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -254,3 +255,12 @@ def test_a_revision_that_is_not_the_collections_is_refused(gallery: Client, coll
     for revision in (other, "nonsense", "!", "AAAA", "x" * 500, "ä"):
         with refused("REVISION_INVALID", "min_revision"):
             gallery.search(GALLERY, "s1", min_revision=revision)
+
+
+def test_what_many_ask_for_at_the_same_time_is_made_once(gallery: Client) -> None:
+    large = pictures.png(7, 3_000, 2_000)  # long enough in the making for all to meet
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: gallery.search(GALLERY, large, page_size=3), range(8)))
+    assert sorted(answer.report.cached for answer in answers) == [False, *7 * [True]]
+    assert {tuple(ids(answer)) for answer in answers} == {tuple(ids(answers[0]))}
+    assert ids(answers[0])[0] == "s7"

@@ -8,7 +8,8 @@ of the request: so it is found before anything is decoded, and a write makes it 
 import asyncio
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -72,11 +73,12 @@ def _looks_elsewhere(request: search_pb2.SearchRequest) -> bool:
 
 
 class Answers:
-    """Remembers search answers in a cache. Answers are kept while their callers have them already."""
+    """Remembers search answers in a cache, and has one call make what several ask for at the same time."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._keeping: dict[bytes, asyncio.Task[None]] = {}
+        self._making: dict[bytes, asyncio.Future[search_pb2.SearchResponse | None]] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
 
     def key(self, digest: bytes, opening: Opening) -> bytes | None:
         """The key of an answer that may be kept or recalled now; None where none may be, as while the
@@ -88,30 +90,62 @@ class Answers:
         return _KEY.pack(b"answer", *uids, opening.followed, head.generation.index.candidates, digest)
 
     async def recall(self, key: bytes) -> search_pb2.SearchResponse | None:
-        """The answer under the key, marked as cached; one that is just being kept is waited for."""
-        if keeping := self._keeping.get(key):
-            await asyncio.wait([keeping])
+        """The answer under the key, marked as cached; one that another call is just making is waited for.
+        None where there is none, or that call has failed or kept nothing."""
         kept = await self._cache.get(key)
         if kept is None:
-            return None
+            return await self._made(key)
         try:
-            response = search_pb2.SearchResponse.FromString(kept)
+            return _marked(search_pb2.SearchResponse.FromString(kept))
         except DecodeError:  # a shared cache may hold anything
             return None
-        response.report.cached = True
-        del response.report.stages[:]
-        return response
 
-    def keep(self, key: bytes, response: search_pb2.SearchResponse) -> None:
-        """Keeps an answer that is current and that nothing was left out of; nobody waits for that."""
-        if key not in self._keeping:
-            keeping = asyncio.create_task(self._kept(key, response))
-            self._keeping[key] = keeping
-            keeping.add_done_callback(lambda _: self._keeping.pop(key))
+    @contextmanager
+    def making(self, key: bytes | None) -> Iterator[Callable[[search_pb2.SearchResponse], None]]:
+        """Surrounds the making of an answer, for which those who recall it wait. Gives what keeps one that is
+        current and that nothing was left out of: nobody waits for that. Nothing is kept without a key."""
+        if key is None or key in self._making:
+            yield lambda _: None
+            return
+        made = self._making[key] = asyncio.get_running_loop().create_future()
+        try:
+            yield made.set_result
+        finally:
+            if made.done():
+                self._keep(key, made.result())
+            else:
+                made.set_result(None)
+                del self._making[key]
 
     async def close(self) -> None:
         """Waits for what is being kept."""
-        await asyncio.gather(*self._keeping.values())
+        await asyncio.gather(*self._keeping)
 
-    async def _kept(self, key: bytes, response: search_pb2.SearchResponse) -> None:
-        await self._cache.put(key, response.SerializeToString())
+    async def _made(self, key: bytes) -> search_pb2.SearchResponse | None:
+        making = self._making.get(key)
+        if making is None:
+            return None
+        await asyncio.wait([making])
+        answer = making.result()
+        if answer is None:
+            return None
+        own = search_pb2.SearchResponse()
+        own.CopyFrom(answer)
+        return _marked(own)
+
+    def _keep(self, key: bytes, answer: search_pb2.SearchResponse) -> None:
+        """It is found here until the cache has it."""
+        keeping = asyncio.create_task(self._put(key, answer))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+        keeping.add_done_callback(lambda _: self._making.pop(key))
+
+    async def _put(self, key: bytes, answer: search_pb2.SearchResponse) -> None:
+        await self._cache.put(key, answer.SerializeToString())
+
+
+def _marked(answer: search_pb2.SearchResponse) -> search_pb2.SearchResponse:
+    """The answer, which says that it was not made for this call."""
+    answer.report.cached = True
+    del answer.report.stages[:]
+    return answer

@@ -126,24 +126,31 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
 
     async def _answered(self, asked: Asked, opening: Opening, context: Context) -> search_pb2.SearchResponse:
         """The answer by what was opened, kept or made; HeadMovedError where that holds no more."""
-        query, key = asked.query, self._answers.key(asked.digest, opening)
+        key = self._answers.key(asked.digest, opening)
         if key:
             kept = await self._answers.recall(key)
             self._metrics.cache_read("answers", kept is not None)
             if kept and await self._searches.confirms(opening):
                 return kept
-        subjects: Sequence[Subject] = ()
+        with self._answers.making(key) as keep:
+            response, lasting = await self._made(asked, opening, context)
+            if lasting:
+                keep(response)
+        return response
+
+    async def _made(
+        self, asked: Asked, opening: Opening, context: Context
+    ) -> tuple[search_pb2.SearchResponse, bool]:
+        """A new answer, and whether it is the one to give until something changes."""
+        query, subjects = asked.query, list[Subject]()
         if not query.page_token:
             names = [f"parts[{index}]" for index in range(len(query.parts))]
             subjects = await self._fetches.fetched([part.subject for part in query.parts], names)
             query = with_subjects(query, subjects)
         async with self._turn(subjects, context):
             answer = await self._searches.answer(opening, query)
-        response = answer_message(answer, asked.request)
-        if key and answer.current and not answer.degraded:
-            self._answers.keep(key, response)
         self._count(answer)
-        return response
+        return answer_message(answer, asked.request), answer.current and not answer.degraded
 
     async def _comes_of_moving(self, error: SoutuError, opening: Opening) -> bool:
         """Whether a search may succeed, or fail with another error, once it is opened anew."""

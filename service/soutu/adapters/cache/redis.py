@@ -118,11 +118,14 @@ class RedisCache:
 
     async def _answer(self, *command: bytes | str | int) -> Any:
         """What Redis answers in time. A line on which it does not is given up: it may be lost unnoticed."""
+        answer = None
         try:
             async with asyncio.timeout(self._wait_s):
-                return await (await self._line.send(*command))
+                answer = await self._line.send(*command)
+                return await answer
         except TimeoutError:
-            self._line.hang_up()
+            if answer:
+                self._line.hang_up()
             raise
 
     def _heard(self, kept: "asyncio.Future[Any]") -> None:
