@@ -22,3 +22,8 @@ def server(name: str, place: Path) -> Iterator[Running]:
         yield running
     finally:
         ended(running)
+
+
+def url_of(redis: Running) -> str:
+    """Where that Redis is, as cache.url says it."""
+    return redis.settings["SOUTU_CACHE_URL"]

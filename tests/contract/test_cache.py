@@ -15,13 +15,9 @@ from soutu.adapters.cache.memory import MemoryCache
 from soutu.adapters.cache.redis import RedisCache
 from soutu.domain.errors import Reason, SoutuError
 from soutu.ports import Cache
-from tests.contract.servers import server
+from tests.contract.servers import server, url_of
 
 WAIT_S = 0.1
-
-
-def url_of(redis: Running) -> str:
-    return redis.settings["SOUTU_CACHE_URL"]
 
 
 @pytest.fixture
@@ -86,6 +82,7 @@ async def test_a_redis_that_cannot_be_used_is_told_by_its_setting(
 async def test_after_clearing_there_is_nothing(cache: Cache) -> None:
     for number in range(2_500):
         await cache.put(b"%d" % number, b"x")
+    assert all([await cache.get(b"%d" % number) == b"x" for number in range(2_500)])
     await cache.clear()
     assert [number for number in range(2_500) if await cache.get(b"%d" % number)] == []
 
@@ -93,8 +90,16 @@ async def test_after_clearing_there_is_nothing(cache: Cache) -> None:
 # Redis alone
 
 
+async def test_clearing_follows_what_was_put_just_now(remote: RedisCache, other: Redis) -> None:
+    for number in range(2_500):
+        await remote.put(b"%d" % number, b"x")
+    await remote.clear()
+    assert await other.keys("soutu:*") == []
+
+
 async def test_what_one_process_puts_another_finds(remote: RedisCache, redis: Running) -> None:
     await remote.put(b"key", b"value")
+    await remote.ping()  # it has been taken
     another = RedisCache.connected(url_of(redis), expiry_s=60, wait_s=WAIT_S)
     assert await another.get(b"key") == b"value"
     await another.close()
@@ -124,6 +129,7 @@ async def test_clearing_outlasts_a_redis_that_stands_still_for_a_while(
 
 async def test_values_that_are_not_ours_are_passed_over(remote: RedisCache, other: Redis) -> None:
     await remote.put(b"cut", b"a longer value")
+    await remote.ping()
     stored = await other.get(b"soutu:cut")
     assert isinstance(stored, bytes)
     for number, foreign in enumerate((b"", b"foreign", b"x" * 100, stored[:-1], stored + b"x")):
@@ -136,6 +142,7 @@ async def test_values_that_are_not_ours_are_passed_over(remote: RedisCache, othe
 async def test_values_expire(redis: Running, other: Redis) -> None:
     cache = RedisCache.connected(url_of(redis), expiry_s=1.0, wait_s=WAIT_S)
     await cache.put(b"brief", b"value")
+    await cache.ping()
     assert 0 < await other.pttl(b"soutu:brief") <= 1_000
     await asyncio.sleep(1.1)
     assert await cache.get(b"brief") is None
@@ -170,10 +177,14 @@ async def test_a_redis_that_takes_no_more_costs_no_error(remote: RedisCache, oth
     await other.config_set("maxmemory", "1")
     try:
         await remote.put(b"key", b"value")
+        await remote.ping()
     finally:
         await other.config_set("maxmemory", "256mb")
         await other.config_set("maxmemory-policy", "allkeys-lru")
+    before = (await other.info("stats"))["keyspace_misses"]
     assert await remote.get(b"key") is None
+    assert (await other.info("stats"))["keyspace_misses"] == before  # it was refused, so Redis rests
+    assert await other.get(b"soutu:key") is None
 
 
 async def test_a_redis_that_stands_still_costs_its_wait_once_then_nothing(tmp_path: Path) -> None:

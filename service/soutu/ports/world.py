@@ -125,7 +125,9 @@ class Cache(Protocol):
 
     async def get(self, key: bytes) -> bytes | None: ...
 
-    async def put(self, key: bytes, value: bytes) -> None: ...
+    async def put(self, key: bytes, value: bytes) -> None:
+        """Hands the value over: this process finds it from now on, for as long as nothing goes wrong."""
+        ...
 
     async def ping(self) -> None:
         """Returns if it answers; CACHE_UNAVAILABLE."""

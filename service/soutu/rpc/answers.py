@@ -118,7 +118,7 @@ class Answers:
                 del self._making[key]
 
     async def close(self) -> None:
-        """Waits for what is being kept."""
+        """Waits until the cache has taken what is being kept."""
         await asyncio.gather(*self._keeping)
 
     async def _made(self, key: bytes) -> search_pb2.SearchResponse | None:

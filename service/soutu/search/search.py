@@ -271,7 +271,7 @@ class Searches:
             )
             return found
 
-        if not aims.favoured:
+        if not aims.favoured:  # the usual case: gather would make a task of it
             return [await nearest(aims.scope)]
         return await asyncio.gather(*map(nearest, (aims.scope, *aims.favoured)))
 

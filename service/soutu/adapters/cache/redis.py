@@ -7,15 +7,12 @@ import struct
 import time
 import zlib
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from soutu.adapters.breaker import Breaker
-from soutu.adapters.cache.redis_line import RedisLine
+from soutu.adapters.cache.pipelined import PipelinedRedis, Reply
 from soutu.domain.errors import Reason, SoutuError
 from soutu.observe.logs import logger
 
@@ -38,24 +35,22 @@ class RedisCache:
     Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015).
     """
 
-    def __init__(self, line: RedisLine, expiry_s: float, wait_s: float) -> None:
-        self._line = line
+    def __init__(self, redis: PipelinedRedis, expiry_s: float) -> None:
+        self._redis = redis
         self._expiry_s = expiry_s
-        self._wait_s = wait_s
         self._breaker = Breaker(_FIRST_REST_S, _LONGEST_REST_S)
 
     @classmethod
     def connected(cls, url: str, *, expiry_s: float, wait_s: float) -> Self:
         """The cache at a URL such as redis://host:6379/0; connects when it is first asked."""
-        pool = ConnectionPool.from_url(url, protocol=2, socket_timeout=None, retry=Retry(NoBackoff(), 0))
-        return cls(RedisLine(pool), expiry_s, wait_s)
+        return cls(PipelinedRedis.at(url, wait_s), expiry_s)
 
     async def get(self, key: bytes) -> bytes | None:
         """What was put under the key, if it can be had in time."""
         if self._breaker.open:
             return None
         try:
-            stored = await self._answer(b"GET", _PREFIX + key)
+            stored = await self._redis.ask(b"GET", _PREFIX + key)
         except (RedisError, OSError) as error:
             self._failed(error)
             return None
@@ -63,23 +58,23 @@ class RedisCache:
         return _opened(stored) if isinstance(stored, bytes) else None
 
     async def put(self, key: bytes, value: bytes) -> None:
-        """Has the value kept, if Redis does its part; reads of this process find it from now on."""
+        """Has the value kept, if Redis does its part. It is handed over when this returns: what this process
+        asks later comes later."""
         if self._breaker.open:
             return
         sealed = _sealed(value, time.time() + self._expiry_s)
         life_ms = max(1, round(1_000 * self._expiry_s))
         try:
-            async with asyncio.timeout(self._wait_s):
-                kept = await self._line.send(b"SET", _PREFIX + key, sealed, b"PX", life_ms)
+            kept = await self._redis.tell(b"SET", _PREFIX + key, sealed, b"PX", life_ms)
         except (RedisError, OSError) as error:
             self._failed(error)
             return
-        kept.add_done_callback(self._heard)
+        kept.add_done_callback(self._replied)
 
     async def ping(self) -> None:
         """Returns if Redis answers, whether it rests just now or not; CACHE_UNAVAILABLE."""
         try:
-            await self._answer(b"PING")
+            await self._redis.ask(b"PING")
         except (AuthenticationError, ResponseError) as error:
             sentence = "The Redis of cache.url refuses us: do user and password fit?"
             raise SoutuError(Reason.CACHE_UNAVAILABLE, sentence) from error
@@ -101,35 +96,23 @@ class RedisCache:
             raise SoutuError(Reason.CACHE_UNAVAILABLE) from error
 
     async def close(self) -> None:
-        """Closes the connection, once what was written is there or the time for it is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._wait_s):
-                await self._line.close()
-        self._line.hang_up()
+        """Closes the connection, once what was put is there or the time for it is over."""
+        await self._redis.close()
 
     async def _unlink_all(self) -> None:
+        await self._redis.end_doubtful()  # a value that was put and is still on its way would come later
         cursor = b"0"
         while True:
-            cursor, keys = await self._answer(b"SCAN", cursor, b"MATCH", _PREFIX + b"*", b"COUNT", _SCANNED)
+            cursor, keys = await self._redis.ask(
+                b"SCAN", cursor, b"MATCH", _PREFIX + b"*", b"COUNT", _SCANNED
+            )
             if keys:
-                await self._answer(b"UNLINK", *keys)
+                await self._redis.ask(b"UNLINK", *keys)
             if cursor == b"0":
                 return
 
-    async def _answer(self, *command: bytes | str | int) -> Any:
-        """What Redis answers in time. A line on which it does not is given up: it may be lost unnoticed."""
-        answer = None
-        try:
-            async with asyncio.timeout(self._wait_s):
-                answer = await self._line.send(*command)
-                return await answer
-        except TimeoutError:
-            if answer:
-                self._line.hang_up()
-            raise
-
-    def _heard(self, kept: "asyncio.Future[Any]") -> None:
-        """What has become of a write."""
+    def _replied(self, kept: Reply) -> None:
+        """What has become of a value that was put."""
         if not kept.cancelled() and (error := kept.exception()):
             self._failed(error)
 

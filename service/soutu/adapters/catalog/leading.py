@@ -29,7 +29,6 @@ def _standings() -> Select[Any]:
 
 
 _STANDINGS = _standings()
-_NAMES = _STANDINGS.selected_columns.keys()
 
 
 class SqlLeading(CatalogPart):
@@ -37,11 +36,9 @@ class SqlLeading(CatalogPart):
 
     async def standings(self) -> Sequence[Standing]:
         """Every generation with its collection's revision and its lead, by uid, in one read."""
-        rows = [
-            dict(zip(_NAMES, row, strict=True)) for row in await self._database.short_rows(_STANDINGS, {})
-        ]
         return [
-            Standing(generation_of(row), row["c_revision"], row["c_images"], _lead_of(row)) for row in rows
+            Standing(generation_of(row), row["c_revision"], row["c_images"], _lead_of(row))
+            for row in await self._database.mappings(_STANDINGS)
         ]
 
     async def take_lead(self, generation_uid: int, owner: str, lease_s: float) -> Lead | None:

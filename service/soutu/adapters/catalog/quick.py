@@ -89,6 +89,7 @@ class _Prepared:
 
     def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
         self._compiled = statement.compile(dialect=dialect)
+        self._constants = {name: value for name, value in self._compiled.params.items() if value is not None}
         self._lists = sorted(each.key for each in self._compiled.bind_names if each.expanding)
         self._expanded: dict[tuple[int, ...], _Expanded] = {}
         kinds = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
@@ -103,7 +104,7 @@ class _Prepared:
             if len(self._expanded) == _LENGTHS_KEPT:
                 self._expanded.clear()
             expanded = self._expanded[lengths] = self._expand(parameters)
-        given = {**self._compiled.params, **parameters}
+        given = {**self._constants, **parameters}
         values = [given[name] if nth is None else given[name][nth] for name, nth in expanded.places]
         return expanded.sql, values
 
