@@ -51,9 +51,9 @@ class CachedEmbedder:
                 fresh = rounded(await embed(model, batch if len(missing) == len(keys) else batch[missing]))
                 made = [to_bytes(vector) for vector in fresh]
                 tell(made)
-            for place, value in zip(missing, made, strict=True):
-                known[place] = value
-                await self._cache.put(keys[place], value)
+                for place, value in zip(missing, made, strict=True):
+                    known[place] = value
+                    await self._cache.put(keys[place], value)
         return np.stack([from_bytes(value) for value in known if value is not None])
 
     async def load(self, model: ModelRef) -> None:
