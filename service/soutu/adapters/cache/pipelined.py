@@ -50,8 +50,9 @@ class PipelinedRedis:
                 connection = await self._free()
                 return await (await connection.send(command))
         except TimeoutError:
-            if connection:
-                connection.end()
+            silent = connection or self._full_one()
+            if silent:
+                silent.end()
             raise
 
     async def tell(self, *command: Word) -> Reply:
@@ -63,9 +64,10 @@ class PipelinedRedis:
     async def end_doubtful(self) -> None:
         """Has Redis end connections that were given up: what went over them it might else still do later."""
         await self.ask(b"PING")  # over the connection that holds now
-        while self._doubtful:
-            await self.ask(b"CLIENT", b"KILL", b"ID", self._doubtful[0])
-            self._doubtful.popleft()
+        for number in list(self._doubtful):
+            await self.ask(b"CLIENT", b"KILL", b"ID", number)
+            with suppress(ValueError):  # another has done so meanwhile
+                self._doubtful.remove(number)
 
     async def close(self) -> None:
         """Closes the connection once everything that was sent has its reply, or the time for it is over."""
@@ -78,25 +80,31 @@ class PipelinedRedis:
     async def _free(self) -> "_Connection":
         """The connection, once a command may be sent over it."""
         while True:
-            connection = self._connection
-            if connection is None or not connection.alive:
-                connection = await self._connected()
-            if connection.pending < self._most_pending:
-                return connection
-            await connection.next_reply()
+            if self._connection is None or not self._connection.alive:
+                await self._connect()
+            elif full := self._full_one():
+                await full.next_reply()
+            else:
+                return self._connection
 
-    async def _connected(self) -> "_Connection":
+    def _full_one(self) -> "_Connection | None":
+        """The connection where it takes no more commands before it replies."""
+        connection = self._connection
+        return connection if connection and connection.pending >= self._most_pending else None
+
+    async def _connect(self) -> None:
         async with self._connecting:
             former = self._connection
             if former and former.alive:
-                return former
+                return
             if former and former.doubtful:
                 self._doubtful.append(former.number)
             self._connection = None
             made = self._connections.make_connection()  # type: ignore[no-untyped-call]  # the library's
             await made.connect()
             self._connection = await _Connection.of(made)
-            return self._connection
+            if self._doubtful and 0 < self._connection.number <= max(self._doubtful):
+                self._doubtful.clear()  # Redis counts anew: it was started again, and they are gone
 
 
 class _Connection:
@@ -109,13 +117,18 @@ class _Connection:
         self._pending: deque[Reply] = deque()
         self._ended = False
         self._unsettled = False
+        self._moved = asyncio.Event()  # set whenever one more command has its reply
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def of(cls, connection: AbstractConnection) -> Self:
         opened = cls(connection)
-        with suppress(ResponseError):  # not everybody may ask
-            opened.number = await (await opened.send((b"CLIENT", b"ID")))
+        try:
+            with suppress(ResponseError):  # not everybody may ask
+                opened.number = await (await opened.send((b"CLIENT", b"ID")))
+        except BaseException:
+            opened.end()
+            raise
         return opened
 
     @property
@@ -140,14 +153,16 @@ class _Connection:
         try:
             await self._connection.send_packed_command(packed, check_health=False)
         except BaseException:
-            reply.cancel()
             self.end()
+            if reply.done() and not reply.cancelled():
+                reply.exception()  # what is raised says it
             raise
         return reply
 
     async def next_reply(self) -> None:
         """Returns once one more command has its reply, or cannot have it any more."""
-        await asyncio.wait([self._pending[0]])
+        self._moved.clear()
+        await self._moved.wait()
 
     async def settled(self) -> None:
         """Returns once all have."""
@@ -168,6 +183,7 @@ class _Connection:
         self._unsettled = self._unsettled or bool(self._pending)
         while self._pending:
             _resolve(self._pending.popleft(), LostError("The connection to Redis was lost."))
+        self._moved.set()
 
     async def _read(self) -> None:
         try:
@@ -176,6 +192,7 @@ class _Connection:
                 if not self._pending:
                     return  # nobody has asked for that: it is not known what is whose any more
                 _resolve(self._pending.popleft(), reply)
+                self._moved.set()
         except (RedisError, OSError, ValueError):
             pass  # those who wait are told
         finally:
