@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
+from scripts.stack.running import Running
 from soutu.adapters.catalog import SqlCatalog
 from soutu.domain.collection import Collection
 from soutu.ports import Catalog
 from tests.contract.catalog_fixtures import DRAFT, MovableClock, url_of
 from tests.contract.databases import emptied
 from tests.contract.servers import server
+from tests.contract.servers import url_of as redis_url
 from tests.unit.models.local.made import xfeat, xfeat_matcher
 
 __all__ = ["catalog", "catalog_url", "clock", "mariadb", "pictures", "xfeat", "xfeat_matcher"]
@@ -48,3 +51,11 @@ async def catalog(catalog_url: str, clock: MovableClock) -> AsyncIterator[Catalo
 @pytest.fixture
 async def pictures(catalog: Catalog) -> Collection:
     return await catalog.create_collection(DRAFT)
+
+
+@pytest.fixture
+async def stranger(redis: Running) -> AsyncIterator[Redis]:
+    """Another client of the same Redis, which knows nothing of ours."""
+    client = Redis.from_url(redis_url(redis))
+    yield client
+    await client.aclose()

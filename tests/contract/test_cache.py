@@ -28,14 +28,6 @@ async def remote(redis: Running) -> AsyncIterator[RedisCache]:
     await cache.close()
 
 
-@pytest.fixture
-async def other(redis: Running) -> AsyncIterator[Redis]:
-    """Another client of the same Redis, which knows nothing of ours."""
-    client = Redis.from_url(url_of(redis))
-    yield client
-    await client.aclose()
-
-
 @pytest.fixture(params=["memory", "redis"])
 def cache(request: pytest.FixtureRequest) -> Cache:
     if request.param == "memory":
@@ -90,11 +82,11 @@ async def test_after_clearing_there_is_nothing(cache: Cache) -> None:
 # Redis alone
 
 
-async def test_clearing_follows_what_was_put_just_now(remote: RedisCache, other: Redis) -> None:
+async def test_clearing_follows_what_was_put_just_now(remote: RedisCache, stranger: Redis) -> None:
     for number in range(2_500):
         await remote.put(b"%d" % number, b"x")
     await remote.clear()
-    assert await other.keys("soutu:*") == []
+    assert await stranger.keys("soutu:*") == []
 
 
 async def test_what_one_process_puts_another_finds(remote: RedisCache, redis: Running) -> None:
@@ -105,11 +97,11 @@ async def test_what_one_process_puts_another_finds(remote: RedisCache, redis: Ru
     await another.close()
 
 
-async def test_clearing_leaves_what_belongs_to_others(remote: RedisCache, other: Redis) -> None:
-    await other.set(b"somebody's", b"value")
+async def test_clearing_leaves_what_belongs_to_others(remote: RedisCache, stranger: Redis) -> None:
+    await stranger.set(b"somebody's", b"value")
     await remote.put(b"key", b"value")
     await remote.clear()
-    assert await other.get(b"somebody's") == b"value"
+    assert await stranger.get(b"somebody's") == b"value"
 
 
 async def test_clearing_outlasts_a_redis_that_stands_still_for_a_while(
@@ -127,23 +119,23 @@ async def test_clearing_outlasts_a_redis_that_stands_still_for_a_while(
     assert await remote.get(b"key") is None
 
 
-async def test_values_that_are_not_ours_are_passed_over(remote: RedisCache, other: Redis) -> None:
+async def test_values_that_are_not_ours_are_passed_over(remote: RedisCache, stranger: Redis) -> None:
     await remote.put(b"cut", b"a longer value")
     await remote.ping()
-    stored = await other.get(b"soutu:cut")
+    stored = await stranger.get(b"soutu:cut")
     assert isinstance(stored, bytes)
     for number, foreign in enumerate((b"", b"foreign", b"x" * 100, stored[:-1], stored + b"x")):
-        await other.set(b"soutu:%d" % number, foreign)
+        await stranger.set(b"soutu:%d" % number, foreign)
         assert await remote.get(b"%d" % number) is None
-    await other.lpush(b"soutu:list", b"value")
+    await stranger.lpush(b"soutu:list", b"value")
     assert await remote.get(b"list") is None
 
 
-async def test_values_expire(redis: Running, other: Redis) -> None:
+async def test_values_expire(redis: Running, stranger: Redis) -> None:
     cache = RedisCache.connected(url_of(redis), expiry_s=1.0, wait_s=WAIT_S)
     await cache.put(b"brief", b"value")
     await cache.ping()
-    assert 0 < await other.pttl(b"soutu:brief") <= 1_000
+    assert 0 < await stranger.pttl(b"soutu:brief") <= 1_000
     await asyncio.sleep(1.1)
     assert await cache.get(b"brief") is None
     await cache.close()
@@ -160,8 +152,8 @@ async def test_shortly_before_the_end_some_readers_and_not_all_make_it_anew(redi
     assert found == {True, False}
 
 
-async def test_a_full_redis_lets_go_of_what_was_used_least(remote: RedisCache, other: Redis) -> None:
-    await other.config_set("maxmemory", "20mb")
+async def test_a_full_redis_lets_go_of_what_was_used_least(remote: RedisCache, stranger: Redis) -> None:
+    await stranger.config_set("maxmemory", "20mb")
     try:
         for number in range(100):
             await remote.put(b"%d" % number, os.urandom(500_000))
@@ -169,22 +161,22 @@ async def test_a_full_redis_lets_go_of_what_was_used_least(remote: RedisCache, o
         assert 0 < len(kept) < 100
         assert 99 in kept
     finally:
-        await other.config_set("maxmemory", "256mb")
+        await stranger.config_set("maxmemory", "256mb")
 
 
-async def test_a_redis_that_takes_no_more_costs_no_error(remote: RedisCache, other: Redis) -> None:
-    await other.config_set("maxmemory-policy", "noeviction")
-    await other.config_set("maxmemory", "1")
+async def test_a_redis_that_takes_no_more_costs_no_error(remote: RedisCache, stranger: Redis) -> None:
+    await stranger.config_set("maxmemory-policy", "noeviction")
+    await stranger.config_set("maxmemory", "1")
     try:
         await remote.put(b"key", b"value")
         await remote.ping()
     finally:
-        await other.config_set("maxmemory", "256mb")
-        await other.config_set("maxmemory-policy", "allkeys-lru")
-    before = (await other.info("stats"))["keyspace_misses"]
+        await stranger.config_set("maxmemory", "256mb")
+        await stranger.config_set("maxmemory-policy", "allkeys-lru")
+    before = (await stranger.info("stats"))["keyspace_misses"]
     assert await remote.get(b"key") is None
-    assert (await other.info("stats"))["keyspace_misses"] == before  # it was refused, so Redis rests
-    assert await other.get(b"soutu:key") is None
+    assert (await stranger.info("stats"))["keyspace_misses"] == before  # it was refused, so Redis rests
+    assert await stranger.get(b"soutu:key") is None
 
 
 async def test_a_redis_that_stands_still_costs_its_wait_once_then_nothing(tmp_path: Path) -> None:

@@ -27,14 +27,6 @@ async def pipelined(redis: Running) -> AsyncIterator[PipelinedRedis]:
     await pipelined.close()
 
 
-@pytest.fixture
-async def other(redis: Running) -> AsyncIterator[Redis]:
-    """Another client of the same Redis, which knows nothing of ours."""
-    client = Redis.from_url(url_of(redis))
-    yield client
-    await client.aclose()
-
-
 @contextmanager
 def stopped(redis: Running) -> Iterator[None]:
     os.kill(redis.pid, signal.SIGSTOP)
@@ -88,9 +80,9 @@ async def test_silence_is_told_to_all_who_wait_and_the_next_connects_anew(
     assert await own_id(pipelined) != first
 
 
-async def test_a_connection_that_redis_ends_is_made_anew(pipelined: PipelinedRedis, other: Redis) -> None:
+async def test_a_connection_that_redis_ends_is_made_anew(pipelined: PipelinedRedis, stranger: Redis) -> None:
     first = await own_id(pipelined)
-    await other.client_kill_filter(_id=str(first))
+    await stranger.client_kill_filter(_id=str(first))
     async with asyncio.timeout(5):
         while True:
             try:
@@ -127,9 +119,7 @@ async def test_a_redis_that_stands_still_is_not_sent_more_and_more(redis: Runnin
     await few.close()
 
 
-async def test_a_full_connection_that_stands_still_is_given_up_by_whoever_asks(
-    redis: Running, other: Redis
-) -> None:
+async def test_a_full_connection_that_stands_still_is_given_up_by_whoever_asks(redis: Running) -> None:
     few = PipelinedRedis.at(url_of(redis), WAIT_S, most_pending=10)
     first = await own_id(few)
     with stopped(redis):
@@ -146,9 +136,9 @@ async def test_a_full_connection_that_stands_still_is_given_up_by_whoever_asks(
 
 
 async def test_whoever_goes_while_it_connects_leaves_no_connection_behind(
-    redis: Running, other: Redis
+    redis: Running, stranger: Redis
 ) -> None:
-    there = len(await other.client_list())
+    there = len(await stranger.client_list())
     pipelined = PipelinedRedis.at(url_of(redis), WAIT_S)
     for steps in range(1, 40):
         asking = asyncio.create_task(pipelined.ask(b"PING"))
@@ -159,13 +149,13 @@ async def test_whoever_goes_while_it_connects_leaves_no_connection_behind(
     assert await pipelined.ask(b"PING") == b"PONG"
     await pipelined.close()
     async with asyncio.timeout(5):
-        while len(await other.client_list()) > there:
+        while len(await stranger.client_list()) > there:
             await asyncio.sleep(0.01)
 
 
-async def test_closing_waits_for_what_was_sent(redis: Running, other: Redis) -> None:
+async def test_closing_waits_for_what_was_sent(redis: Running, stranger: Redis) -> None:
     pipelined = PipelinedRedis.at(url_of(redis), WAIT_S)
-    await other.delete("last")
+    await stranger.delete("last")
     await pipelined.ask(b"PING")
     with stopped(redis):
         await pipelined.tell(b"SET", b"last", b"value")
@@ -173,24 +163,24 @@ async def test_closing_waits_for_what_was_sent(redis: Running, other: Redis) -> 
         await asyncio.sleep(0.05)
         assert not closing.done()
     await closing
-    assert await other.get("last") == b"value"
+    assert await stranger.get("last") == b"value"
 
 
-async def kills(other: Redis) -> int:
+async def kills(stranger: Redis) -> int:
     """How many connections Redis has been told to end."""
-    told = await other.info("commandstats")
+    told = await stranger.info("commandstats")
     return int(told.get("cmdstat_client|kill", {"calls": 0})["calls"])
 
 
 async def test_what_was_given_up_before_its_replies_is_ended_by_redis(
-    pipelined: PipelinedRedis, redis: Running, other: Redis
+    pipelined: PipelinedRedis, redis: Running, stranger: Redis
 ) -> None:
-    before, first = await kills(other), await own_id(pipelined)
+    before, first = await kills(stranger), await own_id(pipelined)
     with stopped(redis), pytest.raises(TimeoutError):
         await pipelined.ask(b"PING")
     await asyncio.gather(pipelined.end_doubtful(), pipelined.end_doubtful())
-    after = await kills(other)
+    after = await kills(stranger)
     assert after > before
     await pipelined.end_doubtful()
-    assert await kills(other) == after
-    assert first not in {int(each["id"]) for each in await other.client_list()}
+    assert await kills(stranger) == after
+    assert first not in {int(each["id"]) for each in await stranger.client_list()}
