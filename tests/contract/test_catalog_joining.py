@@ -151,6 +151,47 @@ def reads(url: str) -> Iterator[list[int]]:
 
 
 @on_a_server
+async def test_what_is_remembered_as_of_what_was_told_of_the_head_is_not_read_again(
+    catalog: SqlCatalog, catalog_url: str, head: Head, uids: list[int]
+) -> None:
+    assert not catalog.tells_ahead(head)
+    await catalog.joined(head, uids)
+    assert not catalog.tells_ahead(head), "all was read for the first time"
+    joined = await catalog.joined(head, uids)
+    assert catalog.tells_ahead(head)
+    told = await catalog.joined(head, [])
+    with reads(catalog_url) as counted:
+        assert await catalog.joined(head, uids, told) == joined
+        assert await catalog.joined(head, [], told) == told
+    assert counted == [0]
+    assert catalog.tells_ahead(head)
+
+
+@on_a_server
+async def test_what_was_warmed_is_remembered_as_of_then(
+    catalog: SqlCatalog, catalog_url: str, other: SqlCatalog, head: Head, uids: list[int]
+) -> None:
+    await other.warm()
+    told = await other.joined(head, [])
+    with reads(catalog_url) as counted:
+        assert set((await other.joined(head, uids, told)).images) == set(uids)
+    assert counted == [0]
+
+
+@on_a_server
+async def test_what_may_have_changed_before_it_was_told_of_the_head_is_read(
+    catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int]
+) -> None:
+    for _ in range(2):
+        await catalog.joined(head, uids)
+    await other.commit(head.collection.uid, [AGAIN, Remove("b")])
+    told = await catalog.joined(head, [])
+    joined = await catalog.joined(head, uids, told)
+    assert titles(joined) == ["another", "title of c"]
+    assert (joined.revision, catalog.tells_ahead(head)) == (5, False)
+
+
+@on_a_server
 async def test_it_is_one_read_whatever_is_remembered(
     catalog: SqlCatalog, catalog_url: str, head: Head, pictures: Collection
 ) -> None:

@@ -40,7 +40,10 @@ class Away:
 
     recent_head = head
 
-    async def joined(self, head: Head, uids: Sequence[int]) -> Joined:
+    def tells_ahead(self, head: Head) -> bool:
+        return False
+
+    async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
         self._answer()
         return Joined({uid: image(uid, uid) for uid in uids}, SIZE, holds=True)
 

@@ -15,7 +15,6 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
 from soutu.domain.query import Joined
 
-_NONE = (0,)  # no image has this uid
 _OWN = bindparam("collection", type_=BigInteger)
 _HEAD = (
     collections.c.revision,
@@ -46,6 +45,7 @@ def _looked_up(name: str, collection: ColumnElement[int]) -> ColumnElement[bool]
 
 
 _HEADS = collections.join(generations, generations.c.collection_uid == collections.c.uid)
+_ALONE = _with_head(source=_HEADS)
 # How many of the images there are, and the sum of their revisions. Revisions of an image only grow, so where
 # both are as they were, none has gone and none has changed.
 _COUNTED = (
@@ -73,11 +73,15 @@ class SqlJoining(SqlCollections, SqlImages):
     """Keeps the joining part of the Catalog port. Where other processes write to the database, rows that are
     remembered are confirmed by their revisions, in the one statement that a search asks anyway."""
 
-    async def joined(self, head: Head, uids: Sequence[int]) -> Joined:
-        """The images among `uids` that exist now, and what has become of the head; COLLECTION_NOT_FOUND or
-        GENERATION_NOT_FOUND once that is gone."""
+    def tells_ahead(self, head: Head) -> bool:
+        """Only where a join asks the database at all, and while nothing is written to the collection."""
+        return self._database.shared and self._database.memory.is_settled(head.collection.uid)
+
+    async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
+        """The images among `uids` that exist now, or did when the catalogue `told` of the head, and what has
+        become of that; COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once it is gone."""
         if self._database.shared:
-            return await self._shared_join(head, uids)
+            return self._remembered(head, uids, told) or await self._shared_join(head, uids)
         now = await self.head(head.collection.id)
         if now.generation.uid != head.generation.uid:
             now = await self.head(head.collection.id, head.generation.id)
@@ -86,7 +90,17 @@ class SqlJoining(SqlCollections, SqlImages):
         found = await self.images(head.collection.uid, uids)
         return Joined(found, now.collection.revision, _terms(now) == _terms(head))
 
+    def _remembered(self, head: Head, uids: Sequence[int], told: Joined | None) -> Joined | None:
+        """What was told of the head with the images, where all are known to be so at that revision."""
+        if told is None:
+            return None
+        known = self._database.memory.known(head.collection.uid, uids, told.revision)
+        return replace(told, images=known) if len(known) == len(uids) else None
+
     async def _shared_join(self, head: Head, uids: Sequence[int]) -> Joined:
+        if not uids:
+            (row,) = await self._asked(_ALONE, head)
+            return self._told(head, row, (), {})
         known = self._database.memory.known(head.collection.uid, uids)
         if len(known) < len(uids):
             return await self._read(head, uids, known)
@@ -94,10 +108,10 @@ class SqlJoining(SqlCollections, SqlImages):
 
     async def _confirmed(self, head: Head, uids: Sequence[int], known: Mapping[int, Image]) -> Joined | None:
         """What is known of the images, unless one of them has changed."""
-        (row,) = await self._asked(_CONFIRMED, head, uids=uids or _NONE)
+        (row,) = await self._asked(_CONFIRMED, head, uids=uids)
         count, revisions = row[len(_HEAD) :]
         if count == len(known) and int(revisions or 0) == sum(each.revision for each in known.values()):
-            return self._told(head, row, known)
+            return self._told(head, row, uids, known)
         self._database.memory.forget(uids)
         return None
 
@@ -111,7 +125,7 @@ class SqlJoining(SqlCollections, SqlImages):
         found = {uid: known[uid] for uid in there if uid in known} | dict(reading.rows)
         if changed := [uid for uid, revision in there.items() if found[uid].revision != revision]:
             found |= await read_images(self._database, head.collection.uid, changed)
-        return self._told(head, rows[0], found)
+        return self._told(head, rows[0], uids, found)
 
     async def _asked(
         self, statement: Select[Any], head: Head, **uids: Sequence[int]
@@ -121,9 +135,15 @@ class SqlJoining(SqlCollections, SqlImages):
             return rows
         raise SoutuError(Reason.COLLECTION_NOT_FOUND)
 
-    def _told(self, head: Head, row: Sequence[Any], found: Mapping[int, Image]) -> Joined:
-        """The images, with what a row tells of the head."""
+    def _told(
+        self, head: Head, row: Sequence[Any], uids: Sequence[int], found: Mapping[int, Image]
+    ) -> Joined:
+        """The images that were found of these uids, with what a row tells of the head."""
         revision, *terms = row[: len(_HEAD)]
+        if uids:
+            memory, own = self._database.memory, head.collection.uid
+            memory.settle(own, settled=len(memory.known(own, uids, revision)) == len(uids))
+            memory.confirm(found.values(), revision)
         holds = tuple(terms) == _terms(head)
         if holds and revision != head.collection.revision:
             self._see(replace(head, collection=replace(head.collection, revision=revision)))

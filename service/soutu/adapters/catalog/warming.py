@@ -11,6 +11,7 @@ from soutu.adapters.catalog.tables import collections, images
 _SHARD = 250  # rows in one read: some milliseconds of the interpreter
 _PAUSE_S = 0.005  # between reads, for whoever else wants it
 
+_LIVING = select(collections.c.uid, collections.c.revision).where(collections.c.id.is_not(None))
 _BEFORE = (
     select_images()
     .where(
@@ -29,11 +30,14 @@ class SqlWarming(CatalogPart):
     async def warm(self) -> None:
         """Remembers the newest images of all collections, as many as may be remembered, unhurriedly."""
         memory, before = self._database.memory, 2**63 - 1
+        revisions = dict(await self._database.rows(_LIVING)) if self._database.shared else {}
         while memory.room > 0:
             with memory.reading() as reading:
                 bound = {"before": before, "at_most": min(_SHARD, memory.room)}
                 rows = await self._database.rows(_BEFORE, bound)
                 reading.rows = {row[0]: image_of(row) for row in rows}
+            for image in reading.rows.values() if revisions else ():
+                memory.confirm([image], revisions.get(image.collection_uid, 0))
             if not rows:
                 return
             before = rows[-1][0]

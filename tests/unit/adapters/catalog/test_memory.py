@@ -1,7 +1,11 @@
 """The rows remembered in this process are never older than the catalogue."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from soutu.adapters.catalog import SqlCatalog
 from soutu.adapters.catalog.memory import RowMemory
@@ -56,6 +60,33 @@ def test_nothing_read_across_a_clearing_is_kept() -> None:
 def test_the_rows_used_last_stay() -> None:
     memory = remembered(1, 2, 3, limit=2)
     assert set(memory.known(COLLECTION, [1, 2, 3])) == {2, 3}
+
+
+def test_a_row_is_known_to_be_so_since_it_was_confirmed() -> None:
+    memory = remembered(1, 2)
+    memory.confirm([row(1)], 7)
+    memory.confirm([row(1)], 5)
+    assert set(memory.known(COLLECTION, [1, 2], 7)) == {1}
+    assert memory.known(COLLECTION, [1, 2], 8) == {}
+
+
+def test_what_is_not_remembered_or_older_than_what_was_seen_is_not_confirmed() -> None:
+    memory = remembered(1)
+    memory.confirm([replace(row(1), revision=9), row(2)], 9)
+    with memory.reading() as reading:
+        reading.rows = {2: row(2)}
+    assert memory.known(COLLECTION, [1, 2], 1) == {}
+
+
+@pytest.mark.parametrize("forget", [lambda memory: memory.forget([1]), RowMemory.clear])
+def test_what_was_forgotten_is_to_be_confirmed_anew(forget: Callable[[RowMemory], None]) -> None:
+    memory = remembered(1)
+    memory.confirm([row(1)], 7)
+    forget(memory)
+    with memory.reading() as reading:
+        reading.rows = {1: row(1)}
+    assert set(memory.known(COLLECTION, [1])) == {1}
+    assert memory.known(COLLECTION, [1], 7) == {}
 
 
 async def test_a_catalogue_forgets_rows_when_it_is_told_to(tmp_path: Path) -> None:
