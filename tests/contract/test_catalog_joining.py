@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from soutu.adapters.catalog import SqlCatalog
+from soutu.adapters.catalog import SqlCatalog, joining
+from soutu.adapters.catalog.images import read_images
 from soutu.domain.collection import Collection, CollectionChanges, Head
 from soutu.domain.errors import Reason
-from soutu.domain.image import Metadata
+from soutu.domain.image import Image, Metadata
 from soutu.domain.query import Joined
 from soutu.domain.writing import Remove, Revise
 from tests.contract.catalog_fixtures import MovableClock, image_written, put
@@ -150,15 +152,19 @@ def reads(url: str) -> Iterator[list[int]]:
         counted[0] = selects() - before
 
 
+async def joined_for_good(catalog: SqlCatalog, head: Head, uids: list[int]) -> Joined:
+    """The join of images that are remembered from here on: what was read before it was known as of when, is
+    read again."""
+    for _ in range(2):
+        await catalog.joined(head, uids)
+    return await catalog.joined(head, uids)
+
+
 @on_a_server
-async def test_what_is_remembered_as_of_what_was_told_of_the_head_is_not_read_again(
+async def test_what_is_remembered_is_not_read_again_once_it_was_told_of_the_head(
     catalog: SqlCatalog, catalog_url: str, head: Head, uids: list[int]
 ) -> None:
-    assert not catalog.tells_ahead(head)
-    await catalog.joined(head, uids)
-    assert not catalog.tells_ahead(head), "all was read for the first time"
-    joined = await catalog.joined(head, uids)
-    assert catalog.tells_ahead(head)
+    joined = await joined_for_good(catalog, head, uids)
     told = await catalog.joined(head, [])
     with reads(catalog_url) as counted:
         assert await catalog.joined(head, uids, told) == joined
@@ -169,7 +175,7 @@ async def test_what_is_remembered_as_of_what_was_told_of_the_head_is_not_read_ag
 
 @on_a_server
 async def test_what_was_warmed_is_remembered_as_of_then(
-    catalog: SqlCatalog, catalog_url: str, other: SqlCatalog, head: Head, uids: list[int]
+    catalog_url: str, other: SqlCatalog, head: Head, uids: list[int]
 ) -> None:
     await other.warm()
     told = await other.joined(head, [])
@@ -179,16 +185,74 @@ async def test_what_was_warmed_is_remembered_as_of_then(
 
 
 @on_a_server
-async def test_what_may_have_changed_before_it_was_told_of_the_head_is_read(
-    catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int]
+async def test_what_has_changed_before_it_was_told_of_the_head_is_read_and_nothing_else(
+    catalog: SqlCatalog, catalog_url: str, other: SqlCatalog, head: Head, uids: list[int]
 ) -> None:
-    for _ in range(2):
-        await catalog.joined(head, uids)
+    await joined_for_good(catalog, head, uids)
     await other.commit(head.collection.uid, [AGAIN, Remove("b")])
     told = await catalog.joined(head, [])
+    with reads(catalog_url) as counted:
+        assert titles(await catalog.joined(head, uids[2:], told)) == ["title of c"]
+    assert counted == [0]
+    assert titles(await catalog.joined(head, uids[1:2], told)) == []
     joined = await catalog.joined(head, uids, told)
-    assert titles(joined) == ["another", "title of c"]
-    assert (joined.revision, catalog.tells_ahead(head)) == (5, False)
+    assert (titles(joined), joined.revision) == (["another", "title of c"], 5)
+
+
+@on_a_server
+async def test_rows_are_read_again_where_a_great_many_have_changed(
+    catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int]
+) -> None:
+    await joined_for_good(catalog, head, uids)
+    await other.commit(head.collection.uid, [*(put(f"i{n}") for n in range(1_000)), AGAIN, Remove("b")])
+    told = await catalog.joined(head, [])
+    assert titles(await catalog.joined(head, uids[:1], told)) == ["another"]
+    assert titles(await catalog.joined(head, uids)) == ["another", "title of c"]
+
+
+@on_a_server
+async def test_rows_are_read_again_where_tombstones_may_have_been_pruned(
+    catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int], clock: MovableClock
+) -> None:
+    await joined_for_good(catalog, head, uids)
+    await other.commit(head.collection.uid, [Remove("b")])
+    await catalog.set_followed(head.generation.uid, 4)
+    clock.move(48 * 3600)
+    await other.prune(clock.now())
+    told = await catalog.joined(head, [])
+    assert titles(await catalog.joined(head, uids, told)) == ["title of a", "title of c"]
+
+
+@on_a_server
+async def test_rows_are_read_again_where_the_database_has_gone_back(
+    catalog: SqlCatalog, catalog_url: str, head: Head, uids: list[int]
+) -> None:
+    await catalog.commit(head.collection.uid, [AGAIN])
+    await joined_for_good(catalog, head, uids)
+    with connected(catalog_url) as connection:
+        connection.execute(text("UPDATE collections SET revision = 3"))
+        connection.execute(text("UPDATE images SET revision = 1, title = 'of before' WHERE id = 'a'"))
+        connection.commit()
+    assert titles(await catalog.joined(head, uids)) == ["of before", "title of b", "title of c"]
+
+
+@on_a_server
+async def test_an_image_that_goes_while_it_is_read_again_is_not_shown_as_it_was(
+    catalog: SqlCatalog,
+    other: SqlCatalog,
+    head: Head,
+    uids: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await catalog.joined(head, uids[:2])
+    await other.commit(head.collection.uid, [AGAIN])
+
+    async def removed_first(*given: Any) -> dict[int, Image]:
+        await other.commit(head.collection.uid, [Remove("a")])
+        return await read_images(*given)
+
+    monkeypatch.setattr(joining, "read_images", removed_first)
+    assert titles(await catalog.joined(head, uids)) == ["title of b", "title of c"]
 
 
 @on_a_server

@@ -43,13 +43,13 @@ class CollectionCatalog(Protocol):
         ...
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
-        """The join of a search, in one read; in none where `told`, what `joined` said without uids since the
-        search began, and what is remembered say it all. COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once
-        what the head is about is gone."""
+        """The join of a search; without a read where `told`, what `joined` said without uids since the search
+        began, and what is remembered say it all. COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once what the
+        head is about is gone."""
         ...
 
     def tells_ahead(self, head: Head) -> bool:
-        """Whether to ask `joined` of the head before the candidates are known, as it will probably do."""
+        """Whether it will probably do to ask `joined` of the head alone, before the candidates are known."""
         ...
 
     async def collections(self, after_id: str, limit: int) -> Sequence[Collection]: ...

@@ -1,8 +1,8 @@
 """Whole answers to searches, kept for as long as nothing has changed.
 
 An answer is kept under the collection's uid, the generation's uid, the revision that both the catalogue and
-the index had before and after it was made, the candidate-list size that the index is tuned to, and the hash
-of the request: so it is found before anything is decoded, and a write makes it unfindable.
+the index had when it was begun and still had later, the candidate-list size that the index is tuned to, and
+the hash of the request: so it is found before anything is decoded, and a write makes it unfindable.
 """
 
 import asyncio

@@ -4,8 +4,7 @@ head -> filter, boosts -> query vector -> nearest, over-fetched -> join with the
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from soutu.domain.collection import GenerationState, Head
@@ -21,6 +20,7 @@ from soutu.filters.parse import parse_filter
 from soutu.observe.stages import Stages
 from soutu.ports import Catalog, Following, VectorIndex
 from soutu.search.absence import Absence, Seen
+from soutu.search.ahead import Ahead
 from soutu.search.boosts import CUT, NO_BOOSTS, NOTHING_LEFT, Boosts, parse_boosts, score_of
 from soutu.search.embedding import QueryEmbedder
 from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
@@ -28,7 +28,6 @@ from soutu.search.pages import MATCH_LIMIT, Page, PageTokens, Place
 _SPARE = 3
 _FEW = 10_000  # images that the catalogue names for the index to look at, and no more
 _DEEPEST = 8_192  # candidates of each scope that a search with boosts looks at, and no more
-_Told = asyncio.Task[Joined] | None  # what the catalogue is asked of the head while the index searches
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,7 @@ class Searches:
         boosts = parse_boosts(query.boosts, head.collection)
         page, cut = await self._page(head, query, stages)
         aims = await self._aims(head, wanted, boosts, query, stages)
-        with self._asked_ahead(opening) as told:
-            found = await self._find(opening, query, page, aims, told)
+        found = await self._find(opening, query, page, aims)
         return Answer(
             collection_id=head.collection.id,
             generation_id=head.generation.id,
@@ -229,23 +227,12 @@ class Searches:
             uids = await self._catalog.find_uids(head.collection.uid, wanted, self._few + 1)
         return Scope(wanted, frozenset(uids) if len(uids) <= self._few else None, query.exact)
 
-    @contextmanager
-    def _asked_ahead(self, opening: Opening) -> Iterator[_Told]:
-        """Asks the catalogue of the head while the index searches, where the join need then ask no more."""
-        if opening.degraded or not self._catalog.tells_ahead(opening.head):
-            yield None
-            return
-        told = asyncio.create_task(self._catalog.joined(opening.head, ()))
-        try:
-            yield told
-        finally:
-            told.cancel()  # nor is an error logged that nobody waited for
-
-    async def _find(self, opening: Opening, query: Query, page: Page, aims: Aims, told: _Told) -> Found:
+    async def _find(self, opening: Opening, query: Query, page: Page, aims: Aims) -> Found:
         """Fetches somewhat more candidates than are wanted, and twice as many while too few of them stand, or
         one that was not fetched might come before them."""
         head, stages = opening.head, opening.stages
         hidden = await self._hidden(head, query, page)
+        ahead = Ahead(self._catalog, head, away=bool(opening.degraded))
         wanted = min(query.page_size, MATCH_LIMIT - page.place.shown)
         limit = page.place.shown + wanted + len(hidden) + _SPARE
         while True:
@@ -255,7 +242,7 @@ class Searches:
                 each for each in _together(lists) if _may_stand(each, query, page.place, hidden, aims.boosts)
             ]
             with stages.time("join"):
-                matches, revision, degraded = await self._join(opening, may_stand, aims, told)
+                matches, revision, degraded = await self._join(opening, may_stand, aims, ahead)
             if aims.boosts:
                 matches = _ranked(match for match in matches if _stands(match, query, page.place))
             found = Found(tuple(matches[:wanted]), len(matches) > wanted, revision, degraded)
@@ -291,15 +278,15 @@ class Searches:
         return await asyncio.gather(*map(nearest, (aims.scope, *aims.favoured)))
 
     async def _join(
-        self, opening: Opening, candidates: Sequence[Candidate], aims: Aims, told: _Told
+        self, opening: Opening, candidates: Sequence[Candidate], aims: Aims, ahead: Ahead
     ) -> tuple[list[Match], int | None, tuple[Degradation, ...]]:
         """The candidates that are images now and satisfy the filter now, and the revision of now; points that
         disagree with their row are looked at again. While the catalogue is away, their names as the index
         keeps them, unless rows are needed to judge."""
         head = opening.head
         try:
-            before = await _before(candidates, told)
-            now = await self._catalog.joined(head, [each.uid for each in candidates], before)
+            told = await ahead.told(candidates)
+            now = await self._catalog.joined(head, [each.uid for each in candidates], told)
         except SoutuError as error:
             if aims.scope.filter or aims.boosts or not self._absence.bears(error):
                 raise
@@ -358,14 +345,6 @@ def _match(
     boost = boosts.of(image)
     score = score_of(candidate.score, boost)
     return Match(candidate.uid, image_id, score, {**scores, "boost": boost}, image, boost)
-
-
-async def _before(candidates: Sequence[Candidate], told: _Told) -> Joined | None:
-    """What the catalogue told while the index searched, unless the index has seen more since."""
-    if told is None:
-        return None
-    before = await told
-    return before if all(each.revision <= before.revision for each in candidates) else None
 
 
 def _without_catalog(error: SoutuError | None) -> tuple[Degradation, ...]:

@@ -20,11 +20,12 @@ from tests.unit.ingest.fakes import THEN
 
 @dataclass
 class Folders:
-    """BackupFolders, and the one folder that they open. Every step notes whether `removals` was held; while
-    `gate` is closed, tidying waits."""
+    """BackupFolders, and the one folder that they open. Every step notes whether `removals` was held; once
+    tidying has `begun`, it waits while `gate` is closed."""
 
     path: Path
     removals: asyncio.Lock = field(default_factory=asyncio.Lock)
+    begun: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
     steps: list[tuple[str, bool]] = field(default_factory=list)
     objects: Any = None
@@ -49,6 +50,7 @@ class Folders:
         self.note("finish")
 
     def tidy(self, manifest: Manifest) -> None:
+        self.begun.set()
         self.gate.wait(10)
         self.note("tidy")
 
@@ -102,8 +104,7 @@ async def test_nothing_is_removed_beside_another_backup(tmp_path: Path) -> None:
 async def test_a_backup_that_is_cancelled_ends_its_step_before_it_lets_go(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     running = asyncio.create_task(backups(folders).run(job(tmp_path)))
-    while ("finish", True) not in folders.steps:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(folders.begun.wait, 10)
     running.cancel()
     await asyncio.sleep(0.05)
     assert folders.removals.locked()

@@ -28,6 +28,7 @@ class Telling(Away):
     def __init__(self, goes_after: int | None = None) -> None:
         super().__init__()
         self.asked: Asked = []
+        self.was_asked = asyncio.Event()
         self._goes_after = goes_after
 
     def tells_ahead(self, head: Head) -> bool:
@@ -35,18 +36,21 @@ class Telling(Away):
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
         self.asked.append((list(uids), told is not None))
+        self.was_asked.set()
         if self._goes_after is not None:
             self.away = len(self.asked) > self._goes_after
         return await super().joined(head, uids, told)
 
 
 class Waiting(ExactIndex):
-    """An index that lets others go on before it answers, with a failure where it is given one."""
+    """An index that lets others go on before it answers, until they say so where they do; with a failure
+    where it is given one."""
 
+    goes_on: asyncio.Event | None = None
     failure: SoutuError | None = None
 
     async def nearest(self, *given: Any, **options: Any) -> Sequence[Sequence[Candidate]]:
-        await asyncio.sleep(0.01)
+        await (self.goes_on.wait() if self.goes_on else asyncio.sleep(0.01))
         if self.failure:
             raise self.failure
         return await super().nearest(*given, **options)
@@ -79,27 +83,33 @@ async def test_an_absence_that_is_noticed_ahead_is_borne_like_one_of_the_join() 
     assert len(catalog.asked) == 3, "it was not asked a second time"
 
 
-class Silent(Telling):
-    """A catalogue that does not answer."""
+async def test_a_catalogue_that_is_known_to_be_away_is_not_asked_ahead() -> None:
+    catalog = Telling()
+    searches = await story(catalog, MovableClock(), Waiting())
+    await searches.search(QUERY)
+    catalog.away = True
+    assert (await searches.search(QUERY)).degraded
+    assert len(catalog.asked) == 2 + 1
 
-    async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
-        await asyncio.Event().wait()
-        raise AssertionError
+
+async def test_it_is_asked_while_the_index_searches() -> None:
+    catalog, index = Telling(), Waiting()
+    index.goes_on = catalog.was_asked
+    async with asyncio.timeout(5):
+        await (await story(catalog, MovableClock(), index)).search(QUERY)
 
 
-@pytest.mark.parametrize(
-    "catalog", [Telling(), Telling(goes_after=0), Silent()], ids=["there", "away", "silent"]
-)
+@pytest.mark.parametrize("goes_after", [None, 0], ids=["there", "away"])
 async def test_a_search_that_fails_leaves_nothing_behind(
-    caplog: pytest.LogCaptureFixture, catalog: Telling
+    caplog: pytest.LogCaptureFixture, goes_after: int | None
 ) -> None:
     index = Waiting()
-    searches = await story(catalog, MovableClock(), index)
+    searches = await story(Telling(goes_after), MovableClock(), index)
     index.failure = SoutuError(Reason.INDEX_UNAVAILABLE)
     before = asyncio.all_tasks()
     with refused(Reason.INDEX_UNAVAILABLE):
         await searches.search(QUERY)
-    await asyncio.sleep(0)
+    index.failure = None  # its traceback holds the task
     gc.collect()  # an error that nobody has looked at is logged when its task goes
     assert asyncio.all_tasks() == before
     assert not caplog.records

@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Select, and_, bindparam, func, select, true
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    select,
+    union_all,
+)
 
 from soutu.adapters.catalog.collections import SqlCollections
 from soutu.adapters.catalog.images import SqlImages, read_images
+from soutu.adapters.catalog.memory import AsOf
 from soutu.adapters.catalog.rows import IMAGE_COLUMNS, image_of
-from soutu.adapters.catalog.tables import collections, contents, generations, images
+from soutu.adapters.catalog.tables import collections, contents, generations, images, tombstones
 from soutu.domain.collection import Head
 from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
 from soutu.domain.query import Joined
 
+_MOST_CHANGED = 1_000  # images that are caught up with; where there are more, all are read again
+_LONGEST = timedelta(hours=24)  # well before tombstones are pruned
 _OWN = bindparam("collection", type_=BigInteger)
 _HEAD = (
     collections.c.revision,
@@ -46,14 +60,6 @@ def _looked_up(name: str, collection: ColumnElement[int]) -> ColumnElement[bool]
 
 _HEADS = collections.join(generations, generations.c.collection_uid == collections.c.uid)
 _ALONE = _with_head(source=_HEADS)
-# How many of the images there are, and the sum of their revisions. Revisions of an image only grow, so where
-# both are as they were, none has gone and none has changed.
-_COUNTED = (
-    select(func.count().label("images"), func.sum(images.c.revision).label("revisions"))
-    .where(_looked_up("uids", _OWN))
-    .subquery()
-)
-_CONFIRMED = _with_head(_COUNTED.c.images, _COUNTED.c.revisions, source=_HEADS.join(_COUNTED, true()))
 # One row for each image, at least one while the collection and the generation are there; those that are not
 # `unread` come without their details.
 _READ = _with_head(
@@ -69,19 +75,28 @@ _READ = _with_head(
 )
 
 
+def _changed_in(table: Table) -> Select[Any]:
+    newer = table.c.collection_uid == _OWN, table.c.revision > bindparam("after")
+    return select(select(table.c.uid).where(*newer).limit(bindparam("at_most")).subquery())
+
+
+_CHANGED = select(union_all(_changed_in(images), _changed_in(tombstones)).subquery())
+
+
 class SqlJoining(SqlCollections, SqlImages):
-    """Keeps the joining part of the Catalog port. Where other processes write to the database, rows that are
-    remembered are confirmed by their revisions, in the one statement that a search asks anyway."""
+    """Keeps the joining part of the Catalog port. Where other processes write to the database, each search
+    asks whether the collection is still at the revision as of which its rows are remembered; if not, those
+    that have changed or gone since are forgotten."""
 
     def tells_ahead(self, head: Head) -> bool:
-        """Only where a join asks the database at all, and while nothing is written to the collection."""
-        return self._database.shared and self._database.memory.is_settled(head.collection.uid)
+        """Where other processes write and the memory is not full: it then has most of what there is."""
+        return self._database.shared and self._database.memory.room > 0
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
         """The images among `uids` that exist now, or did when the catalogue `told` of the head, and what has
         become of that; COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once it is gone."""
         if self._database.shared:
-            return self._remembered(head, uids, told) or await self._shared_join(head, uids)
+            return await self._shared_join(head, uids, told)
         now = await self.head(head.collection.id)
         if now.generation.uid != head.generation.uid:
             now = await self.head(head.collection.id, head.generation.id)
@@ -90,30 +105,38 @@ class SqlJoining(SqlCollections, SqlImages):
         found = await self.images(head.collection.uid, uids)
         return Joined(found, now.collection.revision, _terms(now) == _terms(head))
 
-    def _remembered(self, head: Head, uids: Sequence[int], told: Joined | None) -> Joined | None:
-        """What was told of the head with the images, where all are known to be so at that revision."""
-        if told is None:
-            return None
-        known = self._database.memory.known(head.collection.uid, uids, told.revision)
-        return replace(told, images=known) if len(known) == len(uids) else None
+    async def _shared_join(self, head: Head, uids: Sequence[int], told: Joined | None) -> Joined:
+        known = self._remembered(head, uids)
+        if len(known) == len(uids):
+            now = told or await self._now(head)
+            known = self._remembered(head, uids)
+            if len(known) == len(uids):
+                return replace(now, images=known)
+        return await self._read(head, uids, known)
 
-    async def _shared_join(self, head: Head, uids: Sequence[int]) -> Joined:
-        if not uids:
-            (row,) = await self._asked(_ALONE, head)
-            return self._told(head, row, (), {})
-        known = self._database.memory.known(head.collection.uid, uids)
-        if len(known) < len(uids):
-            return await self._read(head, uids, known)
-        return await self._confirmed(head, uids, known) or await self._read(head, uids, {})
+    def _remembered(self, head: Head, uids: Sequence[int]) -> Mapping[int, Image]:
+        return self._database.memory.known(head.collection.uid, uids)
 
-    async def _confirmed(self, head: Head, uids: Sequence[int], known: Mapping[int, Image]) -> Joined | None:
-        """What is known of the images, unless one of them has changed."""
-        (row,) = await self._asked(_CONFIRMED, head, uids=uids)
-        count, revisions = row[len(_HEAD) :]
-        if count == len(known) and int(revisions or 0) == sum(each.revision for each in known.values()):
-            return self._told(head, row, uids, known)
-        self._database.memory.forget(uids)
-        return None
+    async def _now(self, head: Head) -> Joined:
+        """What has become of the head. The rows that stay remembered are as they were then, or later."""
+        (row,) = await self._asked(_ALONE, head)
+        await self._catch_up(head.collection.uid, AsOf(row[0], self._clock.now()))
+        return self._told(head, row, {})
+
+    async def _catch_up(self, collection_uid: int, now: AsOf) -> None:
+        memory = self._database.memory
+        before = memory.as_of(collection_uid)
+        if before is None or before.revision > now.revision or now.heard_time > before.heard_time + _LONGEST:
+            memory.begin(collection_uid, now)
+            return
+        changed = list[int]()
+        if before.revision < now.revision:
+            bound = {"collection": collection_uid, "after": before.revision, "at_most": _MOST_CHANGED}
+            changed = [uid for (uid,) in await self._database.short_rows(_CHANGED, bound)]
+        if len(changed) < _MOST_CHANGED:
+            memory.catch_up(collection_uid, changed, now)
+        else:
+            memory.begin(collection_uid, now)
 
     async def _read(self, head: Head, uids: Sequence[int], known: Mapping[int, Image]) -> Joined:
         """The images, those that are not known with all that there is of them."""
@@ -124,8 +147,9 @@ class SqlJoining(SqlCollections, SqlImages):
         there = {row[_UID]: row[_REVISION] for row in rows if row[_UID]}
         found = {uid: known[uid] for uid in there if uid in known} | dict(reading.rows)
         if changed := [uid for uid, revision in there.items() if found[uid].revision != revision]:
+            found = {uid: image for uid, image in found.items() if uid not in changed}
             found |= await read_images(self._database, head.collection.uid, changed)
-        return self._told(head, rows[0], uids, found)
+        return self._told(head, rows[0], found)
 
     async def _asked(
         self, statement: Select[Any], head: Head, **uids: Sequence[int]
@@ -135,15 +159,9 @@ class SqlJoining(SqlCollections, SqlImages):
             return rows
         raise SoutuError(Reason.COLLECTION_NOT_FOUND)
 
-    def _told(
-        self, head: Head, row: Sequence[Any], uids: Sequence[int], found: Mapping[int, Image]
-    ) -> Joined:
-        """The images that were found of these uids, with what a row tells of the head."""
+    def _told(self, head: Head, row: Sequence[Any], found: Mapping[int, Image]) -> Joined:
+        """The images, with what a row tells of the head."""
         revision, *terms = row[: len(_HEAD)]
-        if uids:
-            memory, own = self._database.memory, head.collection.uid
-            memory.settle(own, settled=len(memory.known(own, uids, revision)) == len(uids))
-            memory.confirm(found.values(), revision)
         holds = tuple(terms) == _terms(head)
         if holds and revision != head.collection.revision:
             self._see(replace(head, collection=replace(head.collection, revision=revision)))

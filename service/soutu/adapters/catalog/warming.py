@@ -4,6 +4,7 @@ import asyncio
 
 from sqlalchemy import bindparam, select
 
+from soutu.adapters.catalog.memory import AsOf
 from soutu.adapters.catalog.part import CatalogPart
 from soutu.adapters.catalog.rows import image_of, select_images
 from soutu.adapters.catalog.tables import collections, images
@@ -29,15 +30,15 @@ class SqlWarming(CatalogPart):
 
     async def warm(self) -> None:
         """Remembers the newest images of all collections, as many as may be remembered, unhurriedly."""
-        memory, before = self._database.memory, 2**63 - 1
-        revisions = dict(await self._database.rows(_LIVING)) if self._database.shared else {}
+        memory, before, began_time = self._database.memory, 2**63 - 1, self._clock.now()
+        for uid, revision in await self._database.rows(_LIVING):
+            if memory.as_of(uid) is None:
+                memory.begin(uid, AsOf(revision, began_time))
         while memory.room > 0:
             with memory.reading() as reading:
                 bound = {"before": before, "at_most": min(_SHARD, memory.room)}
                 rows = await self._database.rows(_BEFORE, bound)
                 reading.rows = {row[0]: image_of(row) for row in rows}
-            for image in reading.rows.values() if revisions else ():
-                memory.confirm([image], revisions.get(image.collection_uid, 0))
             if not rows:
                 return
             before = rows[-1][0]

@@ -1,20 +1,18 @@
 """The rows remembered in this process are never older than the catalogue."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from soutu.adapters.catalog import SqlCatalog
-from soutu.adapters.catalog.memory import RowMemory
+from soutu.adapters.catalog.memory import AsOf, RowMemory
 from soutu.domain.image import Image, Keeping, Metadata, Original
 from soutu.observe.clock import SystemClock
 from tests.contract.catalog_fixtures import DRAFT, content, put, url_of
 
 COLLECTION = 1
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
+THEN, LATER = AsOf(3, NOW), AsOf(5, NOW)
 
 
 def remembered(*uids: int, limit: int = 10) -> RowMemory:
@@ -62,31 +60,25 @@ def test_the_rows_used_last_stay() -> None:
     assert set(memory.known(COLLECTION, [1, 2, 3])) == {2, 3}
 
 
-def test_a_row_is_known_to_be_so_since_it_was_confirmed() -> None:
+def test_a_collection_begins_without_rows_also_without_those_that_are_being_read() -> None:
+    memory = remembered(1)
+    with memory.reading() as reading:
+        reading.rows = {2: row(2), 3: replace(row(3), collection_uid=COLLECTION + 1)}
+        memory.begin(COLLECTION, THEN)
+    assert memory.known(COLLECTION, [1, 2]) == {}
+    assert set(memory.known(COLLECTION + 1, [3])) == {3}
+    assert (memory.as_of(COLLECTION), memory.as_of(COLLECTION + 1)) == (THEN, None)
+
+
+def test_what_has_changed_since_is_forgotten_also_what_is_being_read() -> None:
     memory = remembered(1, 2)
-    memory.confirm([row(1)], 7)
-    memory.confirm([row(1)], 5)
-    assert set(memory.known(COLLECTION, [1, 2], 7)) == {1}
-    assert memory.known(COLLECTION, [1, 2], 8) == {}
-
-
-def test_what_is_not_remembered_or_older_than_what_was_seen_is_not_confirmed() -> None:
-    memory = remembered(1)
-    memory.confirm([replace(row(1), revision=9), row(2)], 9)
+    memory.begin(COLLECTION + 1, THEN)
     with memory.reading() as reading:
-        reading.rows = {2: row(2)}
-    assert memory.known(COLLECTION, [1, 2], 1) == {}
-
-
-@pytest.mark.parametrize("forget", [lambda memory: memory.forget([1]), RowMemory.clear])
-def test_what_was_forgotten_is_to_be_confirmed_anew(forget: Callable[[RowMemory], None]) -> None:
-    memory = remembered(1)
-    memory.confirm([row(1)], 7)
-    forget(memory)
-    with memory.reading() as reading:
-        reading.rows = {1: row(1)}
-    assert set(memory.known(COLLECTION, [1])) == {1}
-    assert memory.known(COLLECTION, [1], 7) == {}
+        reading.rows = {3: row(3), 4: row(4)}
+        memory.catch_up(COLLECTION, [1, 3], LATER)
+    assert set(memory.known(COLLECTION, [1, 2, 3, 4])) == {2, 4}
+    memory.catch_up(COLLECTION, [], THEN)
+    assert memory.as_of(COLLECTION) == LATER, "who asked first may hear last"
 
 
 async def test_a_catalogue_forgets_rows_when_it_is_told_to(tmp_path: Path) -> None:
