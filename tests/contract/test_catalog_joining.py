@@ -237,6 +237,34 @@ async def test_rows_are_read_again_where_the_database_has_gone_back(
 
 
 @on_a_server
+async def test_who_is_told_late_forgets_nothing_that_has_been_caught_up_with(
+    catalog: SqlCatalog,
+    catalog_url: str,
+    other: SqlCatalog,
+    head: Head,
+    uids: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await joined_for_good(catalog, head, uids)
+    ask = catalog._asked
+
+    async def overtaken(*given: Any, **uids: Any) -> Any:
+        monkeypatch.setattr(catalog, "_asked", ask)
+        rows = await ask(*given, **uids)
+        await other.commit(head.collection.uid, [AGAIN])
+        assert (await catalog.joined(head, [])).revision == 4
+        return rows
+
+    monkeypatch.setattr(catalog, "_asked", overtaken)
+    assert (await catalog.joined(head, [])).revision == 3
+    told = await catalog.joined(head, [])
+    with reads(catalog_url) as counted:
+        assert titles(await catalog.joined(head, uids[1:], told)) == ["title of b", "title of c"]
+    assert counted == [0]
+    assert titles(await catalog.joined(head, uids, told))[0] == "another"
+
+
+@on_a_server
 async def test_an_image_that_goes_while_it_is_read_again_is_not_shown_as_it_was(
     catalog: SqlCatalog,
     other: SqlCatalog,

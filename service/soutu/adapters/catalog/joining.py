@@ -119,13 +119,14 @@ class SqlJoining(SqlCollections, SqlImages):
 
     async def _now(self, head: Head) -> Joined:
         """What has become of the head. The rows that stay remembered are as they were then, or later."""
+        before, asked_time = self._database.memory.as_of(head.collection.uid), self._clock.now()
         (row,) = await self._asked(_ALONE, head)
-        await self._catch_up(head.collection.uid, AsOf(row[0], self._clock.now()))
+        await self._catch_up(head.collection.uid, before, AsOf(row[0], asked_time))
         return self._told(head, row, {})
 
-    async def _catch_up(self, collection_uid: int, now: AsOf) -> None:
+    async def _catch_up(self, collection_uid: int, before: AsOf | None, now: AsOf) -> None:
+        """From what was known before `now` was asked for: a revision that is below that one has gone back."""
         memory = self._database.memory
-        before = memory.as_of(collection_uid)
         if before is None or before.revision > now.revision or now.heard_time > before.heard_time + _LONGEST:
             memory.begin(collection_uid, now)
             return
