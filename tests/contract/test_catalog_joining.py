@@ -15,6 +15,7 @@ from soutu.domain.errors import Reason
 from soutu.domain.image import Image, Metadata
 from soutu.domain.query import Joined
 from soutu.domain.writing import Remove, Revise
+from soutu.ingest.sweep import REQUEST_AGE
 from tests.contract.catalog_fixtures import MovableClock, image_written, put
 from tests.contract.databases import connected
 from tests.contract.test_catalog_generations import BY_OTHER, made, ready, refused
@@ -170,7 +171,7 @@ async def test_what_is_remembered_is_not_read_again_once_it_was_told_of_the_head
         assert await catalog.joined(head, uids, told) == joined
         assert await catalog.joined(head, [], told) == told
     assert counted == [0]
-    assert catalog.tells_ahead(head)
+    assert catalog.tells_ahead()
 
 
 @on_a_server
@@ -204,7 +205,7 @@ async def test_rows_are_read_again_where_a_great_many_have_changed(
     catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int]
 ) -> None:
     await joined_for_good(catalog, head, uids)
-    await other.commit(head.collection.uid, [*(put(f"i{n}") for n in range(1_000)), AGAIN, Remove("b")])
+    await other.commit(head.collection.uid, [*(put(f"i{n}") for n in range(5_000)), AGAIN, Remove("b")])
     told = await catalog.joined(head, [])
     assert titles(await catalog.joined(head, uids[:1], told)) == ["another"]
     assert titles(await catalog.joined(head, uids)) == ["another", "title of c"]
@@ -212,13 +213,20 @@ async def test_rows_are_read_again_where_a_great_many_have_changed(
 
 @on_a_server
 async def test_rows_are_read_again_where_tombstones_may_have_been_pruned(
-    catalog: SqlCatalog, other: SqlCatalog, head: Head, uids: list[int], clock: MovableClock
+    catalog: SqlCatalog,
+    catalog_url: str,
+    other: SqlCatalog,
+    head: Head,
+    uids: list[int],
+    clock: MovableClock,
 ) -> None:
     await joined_for_good(catalog, head, uids)
     await other.commit(head.collection.uid, [Remove("b")])
     await catalog.set_followed(head.generation.uid, 4)
     clock.move(48 * 3600)
     await other.prune(clock.now())
+    with connected(catalog_url) as connection:
+        assert connection.execute(text("SELECT count(*) FROM tombstones")).scalar_one() == 0
     told = await catalog.joined(head, [])
     assert titles(await catalog.joined(head, uids, told)) == ["title of a", "title of c"]
 
@@ -281,6 +289,20 @@ async def test_an_image_that_goes_while_it_is_read_again_is_not_shown_as_it_was(
 
     monkeypatch.setattr(joining, "read_images", removed_first)
     assert titles(await catalog.joined(head, uids)) == ["title of b", "title of c"]
+
+
+async def test_it_tells_ahead_where_others_write_and_most_is_remembered(
+    catalog_url: str, clock: MovableClock, head: Head
+) -> None:
+    for remembered, tells in ((4, True), (3, False)):
+        catalog = await SqlCatalog.open(catalog_url, clock, remembered=remembered)
+        await catalog.warm()
+        assert catalog.tells_ahead() == (tells and not catalog_url.startswith("sqlite"))
+        await catalog.close()
+
+
+def test_no_tombstone_is_pruned_that_is_still_to_be_caught_up_with() -> None:
+    assert 2 * joining.LONGEST <= REQUEST_AGE
 
 
 @on_a_server

@@ -16,7 +16,8 @@ from soutu.operations.background import in_background
 from soutu.ports import Clock, ImageCatalog, ObjectStore
 
 _SHARD = 500
-_REQUEST_AGE = timedelta(hours=48)
+REQUEST_AGE = timedelta(hours=48)
+"""How old request ids and tombstones become."""
 _log = logger(__name__)
 
 
@@ -60,7 +61,7 @@ class Sweep:
                 await remove_objects(self._objects, sha256)
             await self._catalog.forget_contents(swept)
             removed += len(swept)
-        await self._catalog.prune(self._clock.now() - _REQUEST_AGE)
+        await self._catalog.prune(self._clock.now() - REQUEST_AGE)
         return removed
 
     async def _swept(self) -> Sequence[str]:

@@ -44,11 +44,11 @@ class CollectionCatalog(Protocol):
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
         """The join of a search; without a read where `told`, what `joined` said without uids since the search
-        began, and what is remembered say it all. COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once what the
-        head is about is gone."""
+        began, and what is remembered say it all. It is to be from after whatever the index has shown of these
+        images. COLLECTION_NOT_FOUND or GENERATION_NOT_FOUND once what the head is about is gone."""
         ...
 
-    def tells_ahead(self, head: Head) -> bool:
+    def tells_ahead(self) -> bool:
         """Whether it will probably do to ask `joined` of the head alone, before the candidates are known."""
         ...
 

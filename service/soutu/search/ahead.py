@@ -10,12 +10,12 @@ from soutu.ports import Catalog
 
 class Ahead:
     """What the catalogue is asked of the head while the index searches, where the join need probably ask no
-    more. It ends by itself, also when the search fails: a connection whose read is cancelled is lost."""
+    more. It ends by itself, whatever becomes of the search: a connection whose read is cancelled is lost."""
 
     def __init__(self, catalog: Catalog, head: Head, *, away: bool) -> None:
         """A catalogue that is known to be `away` is not asked."""
         self._asked: asyncio.Task[Joined] | None = None
-        if not away and catalog.tells_ahead(head):
+        if not away and catalog.tells_ahead():
             self._asked = asyncio.create_task(catalog.joined(head, ()))
             # Its error may be for nobody.
             self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
@@ -25,5 +25,5 @@ class Ahead:
         the catalogue's errors."""
         if self._asked is None:
             return None
-        told = await self._asked
+        told = await asyncio.shield(self._asked)
         return told if all(each.revision <= told.revision for each in candidates) else None

@@ -40,7 +40,7 @@ class Away:
 
     recent_head = head
 
-    def tells_ahead(self, head: Head) -> bool:
+    def tells_ahead(self) -> bool:
         return False
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:

@@ -29,14 +29,17 @@ class Telling(Away):
         super().__init__()
         self.asked: Asked = []
         self.was_asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._goes_after = goes_after
 
-    def tells_ahead(self, head: Head) -> bool:
+    def tells_ahead(self) -> bool:
         return True
 
     async def joined(self, head: Head, uids: Sequence[int], told: Joined | None = None) -> Joined:
         self.asked.append((list(uids), told is not None))
         self.was_asked.set()
+        await self.answers.wait()
         if self._goes_after is not None:
             self.away = len(self.asked) > self._goes_after
         return await super().joined(head, uids, told)
@@ -100,16 +103,38 @@ async def test_it_is_asked_while_the_index_searches() -> None:
 
 
 @pytest.mark.parametrize("goes_after", [None, 0], ids=["there", "away"])
-async def test_a_search_that_fails_leaves_nothing_behind(
+async def test_of_a_search_that_fails_the_question_ends_by_itself(
     caplog: pytest.LogCaptureFixture, goes_after: int | None
 ) -> None:
-    index = Waiting()
-    searches = await story(Telling(goes_after), MovableClock(), index)
+    catalog, index = Telling(goes_after), Waiting()
+    searches = await story(catalog, MovableClock(), index)
     index.failure = SoutuError(Reason.INDEX_UNAVAILABLE)
+    catalog.answers.clear()
     before = asyncio.all_tasks()
     with refused(Reason.INDEX_UNAVAILABLE):
         await searches.search(QUERY)
+    await ended(asyncio.all_tasks() - before, catalog)
     index.failure = None  # its traceback holds the task
     gc.collect()  # an error that nobody has looked at is logged when its task goes
-    assert asyncio.all_tasks() == before
     assert not caplog.records
+
+
+async def test_of_a_search_that_is_cancelled_the_question_ends_by_itself() -> None:
+    catalog = Telling()
+    searches = await story(catalog, MovableClock(), Waiting())
+    catalog.answers.clear()
+    before = asyncio.all_tasks()
+    search = asyncio.create_task(searches.search(QUERY))
+    await asyncio.sleep(0.05)  # the index has answered
+    search.cancel()
+    await asyncio.wait([search])
+    await ended(asyncio.all_tasks() - before, catalog)
+
+
+async def ended(questions: set[asyncio.Task[Any]], catalog: Telling) -> None:
+    """Returns once the one question has ended, which the catalogue now answers."""
+    (question,) = questions
+    assert not question.cancelling()
+    catalog.answers.set()
+    await asyncio.wait([question])
+    assert not question.cancelled()

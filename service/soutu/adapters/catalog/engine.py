@@ -39,7 +39,7 @@ class Database:
     """One database: connections that read, and connections that write.
 
     `written` counts the transactions that have ended here. Where it is `shared`, other processes write to it,
-    too, so what is remembered of it has to be confirmed before it is used.
+    too, so what is remembered of it has to be caught up with them before it is used.
     Every method raises CATALOG_UNAVAILABLE when the database cannot do its part.
     """
 

@@ -27,8 +27,9 @@ from soutu.domain.errors import Reason, SoutuError
 from soutu.domain.image import Image
 from soutu.domain.query import Joined
 
-_MOST_CHANGED = 1_000  # images that are caught up with; where there are more, all are read again
-_LONGEST = timedelta(hours=24)  # well before tombstones are pruned
+_MOST_CHANGED = 5_000  # images that are caught up with; where there are more, all are read again
+LONGEST = timedelta(hours=24)
+"""For how long nobody may have asked: tombstones are pruned some time after that."""
 _OWN = bindparam("collection", type_=BigInteger)
 _HEAD = (
     collections.c.revision,
@@ -88,7 +89,7 @@ class SqlJoining(SqlCollections, SqlImages):
     asks whether the collection is still at the revision as of which its rows are remembered; if not, those
     that have changed or gone since are forgotten."""
 
-    def tells_ahead(self, head: Head) -> bool:
+    def tells_ahead(self) -> bool:
         """Where other processes write and the memory is not full: it then has most of what there is."""
         return self._database.shared and self._database.memory.room > 0
 
@@ -107,11 +108,11 @@ class SqlJoining(SqlCollections, SqlImages):
 
     async def _shared_join(self, head: Head, uids: Sequence[int], told: Joined | None) -> Joined:
         known = self._remembered(head, uids)
-        if len(known) == len(uids):
-            now = told or await self._now(head)
+        if told is None and len(known) == len(uids):
+            told = await self._now(head)
             known = self._remembered(head, uids)
-            if len(known) == len(uids):
-                return replace(now, images=known)
+        if told and len(known) == len(uids):
+            return replace(told, images=known)
         return await self._read(head, uids, known)
 
     def _remembered(self, head: Head, uids: Sequence[int]) -> Mapping[int, Image]:
@@ -119,15 +120,20 @@ class SqlJoining(SqlCollections, SqlImages):
 
     async def _now(self, head: Head) -> Joined:
         """What has become of the head. The rows that stay remembered are as they were then, or later."""
-        before, asked_time = self._database.memory.as_of(head.collection.uid), self._clock.now()
+        own, memory = head.collection.uid, self._database.memory
+        before, asked_time = memory.as_of(own), self._clock.now()
         (row,) = await self._asked(_ALONE, head)
-        await self._catch_up(head.collection.uid, before, AsOf(row[0], asked_time))
+        now = AsOf(row[0], asked_time)
+        if before and before.revision > now.revision:  # it has gone back
+            memory.begin(own, now)
+        else:
+            await self._catch_up(own, now)
         return self._told(head, row, {})
 
-    async def _catch_up(self, collection_uid: int, before: AsOf | None, now: AsOf) -> None:
-        """From what was known before `now` was asked for: a revision that is below that one has gone back."""
+    async def _catch_up(self, collection_uid: int, now: AsOf) -> None:
         memory = self._database.memory
-        if before is None or before.revision > now.revision or now.heard_time > before.heard_time + _LONGEST:
+        before = memory.as_of(collection_uid)  # others may have caught up meanwhile
+        if before is None or now.asked_time > before.asked_time + LONGEST:
             memory.begin(collection_uid, now)
             return
         changed = list[int]()

@@ -10,10 +10,10 @@ from soutu.domain.image import Image
 
 
 class AsOf(NamedTuple):
-    """A revision of a collection, and when it was heard of."""
+    """The revision of a collection, and when it was asked for."""
 
     revision: int
-    heard_time: datetime
+    asked_time: datetime
 
 
 class RowMemory:
@@ -76,9 +76,9 @@ class RowMemory:
 
     def catch_up(self, collection_uid: int, changed: Iterable[int], now: AsOf) -> None:
         """These images, and no others, have changed or gone since the revision that the rows were as of when
-        that was asked, until now."""
+        that was asked, until now. The collection has begun."""
         self.forget(changed)
-        self._as_of[collection_uid] = max(now, self._as_of.get(collection_uid, now))
+        self._as_of[collection_uid] = max(now, self._as_of[collection_uid])
 
     def clear(self) -> None:
         """Any image may have changed or gone."""

@@ -30,10 +30,10 @@ class SqlWarming(CatalogPart):
 
     async def warm(self) -> None:
         """Remembers the newest images of all collections, as many as may be remembered, unhurriedly."""
-        memory, before, began_time = self._database.memory, 2**63 - 1, self._clock.now()
-        for uid, revision in await self._database.rows(_LIVING):
+        memory, before, now = self._database.memory, 2**63 - 1, self._clock.now()
+        for uid, revision in await self._database.rows(_LIVING) if self._database.shared else ():
             if memory.as_of(uid) is None:
-                memory.begin(uid, AsOf(revision, began_time))
+                memory.begin(uid, AsOf(revision, now))
         while memory.room > 0:
             with memory.reading() as reading:
                 bound = {"before": before, "at_most": min(_SHARD, memory.room)}

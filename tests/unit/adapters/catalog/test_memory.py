@@ -71,8 +71,10 @@ def test_a_collection_begins_without_rows_also_without_those_that_are_being_read
 
 
 def test_what_has_changed_since_is_forgotten_also_what_is_being_read() -> None:
-    memory = remembered(1, 2)
-    memory.begin(COLLECTION + 1, THEN)
+    memory = RowMemory(10)
+    memory.begin(COLLECTION, THEN)
+    with memory.reading() as reading:
+        reading.rows = {1: row(1), 2: row(2)}
     with memory.reading() as reading:
         reading.rows = {3: row(3), 4: row(4)}
         memory.catch_up(COLLECTION, [1, 3], LATER)
