@@ -241,8 +241,11 @@ def test_cancelled_searches_stop_working(tmp_path: Path) -> None:
     with Served(tmp_path, settings=settings) as served:
         served.client.collections.create("c")
         picture = QueryPart(image=pictures.jpeg(1, 4_000, 3_000))
-        request = SearchRequest(collection="collections/c", parts=[picture])
-        calls = [served.stubs.search.Search.future(request) for _ in range(60)]
+        requests = [  # no two are equal: equal ones would be answered by one of them
+            SearchRequest(collection="collections/c", parts=[picture], page_size=1 + number)
+            for number in range(60)
+        ]
+        calls = [served.stubs.search.Search.future(request) for request in requests]
         assert until(lambda: counter(port, "soutu_decodes_total") > 0)
         for call in calls:
             call.cancel()  # type: ignore[no-untyped-call]
