@@ -33,7 +33,7 @@ _DEEPEST = 8_192  # candidates of each scope that a search with boosts looks at,
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a search found at its beginning: the head, how far the index had followed, and what was left out
-    already. Unless it was read `anew`, the head is one that was seen before, which the join confirms."""
+    already. Unless it was read `anew`, the head is one that was seen before, to be confirmed."""
 
     head: Head
     followed: int
